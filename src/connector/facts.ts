@@ -1,0 +1,122 @@
+/**
+ * From what is observed to what is known: takes up runs into the status. It reads Jobs and the checkpoint only, so that
+ * after any restart the same facts come out again.
+ */
+import type { Observed, ObservedRun } from './observed.ts'
+import type { Report } from './run.ts'
+import { later, PROGRESS_MS, REPORT_GRACE_MS } from './schedule.ts'
+import type { LastRun, Status, StreamProgress, SyncStatus } from './status.ts'
+
+/** The status with everything taken up that Jobs and checkpoint tell; `conditions` stay as they were. */
+export function takeUpRuns(observed: Observed, status: Status, now: Date): Status {
+  const sync = withProgress(observed, withEnd(observed, withStart(observed, status.sync ?? {}), now), now)
+  return sync === status.sync || Object.keys(sync).length === 0 ? status : { ...status, sync }
+}
+
+/** A Job of a slot that is not written down yet was started by us before we could write it. */
+function withStart({ runs }: Observed, sync: SyncStatus): SyncStatus {
+  const newest = runs.at(-1)
+  if (newest === undefined || newest.slot <= (sync.lastSlot ?? 0)) return sync
+  const startTime = newest.creationTime.toISOString()
+  return {
+    ...sync,
+    lastSlot: newest.slot,
+    lastStartTime: startTime,
+    activeRun: { id: newest.run, job: newest.run, startTime },
+  }
+}
+
+/** The active run's Job has ended, or is gone. */
+function withEnd(observed: Observed, sync: SyncStatus, now: Date): SyncStatus {
+  const { activeRun } = sync
+  if (activeRun === undefined) return sync
+  const run = observed.runs.find((one) => one.run === activeRun.id)
+  if (run?.state === 'Active') return sync
+  const report = observed.checkpoint?.report
+  const ownReport = report?.run === activeRun.id ? report : undefined
+  if (ownReport === undefined && run?.endTime !== undefined && now < later(run.endTime, REPORT_GRACE_MS)) return sync
+  const lastRun = ended(activeRun.id, activeRun.startTime, run, ownReport, now)
+  const { activeRun: _, ...rest } = sync
+  return {
+    ...rest,
+    lastRun,
+    ...(lastRun.result === 'Succeeded' ? { lastSuccessTime: lastRun.endTime } : {}),
+    ...(ownReport === undefined ? {} : { streams: ownReport.streams.map(progressOf) }),
+  }
+}
+
+function ended(
+  id: string,
+  startTime: string,
+  run: ObservedRun | undefined,
+  report: Report | undefined,
+  now: Date,
+): LastRun {
+  const common = {
+    id,
+    startTime,
+    endTime: (run?.endTime ?? (report === undefined ? now : new Date(report.endTime))).toISOString(),
+    records: report?.records ?? 0,
+    requests: report?.requests ?? 0,
+    throttled: report?.throttled ?? 0,
+  }
+  if (report !== undefined && (report.result === 'Failed' || run?.state !== 'Failed')) {
+    return { ...common, result: report.result, reason: report.reason, message: report.message }
+  }
+  if (run === undefined) return { ...common, result: 'Stopped' }
+  const why = run.pods.at(-1)?.termination ?? run.failure ?? 'no reason given'
+  return {
+    ...common,
+    result: 'Failed',
+    reason: 'RunFailed',
+    message: `The run ended without a report (${short(why)}): see the logs of Job ${id}; it is tried again at the next interval.`,
+  }
+}
+
+/** A run whose pod did not start in time, with the scheduler's or the kubelet's own reason. */
+export function notStarted(run: ObservedRun, now: Date): LastRun {
+  const why = run.pods.at(-1)?.waiting ?? 'it was not scheduled'
+  return {
+    id: run.run,
+    startTime: run.creationTime.toISOString(),
+    endTime: now.toISOString(),
+    result: 'Failed',
+    reason: 'RunNotStarted',
+    message: `The run's pod did not start (${short(why)}): mend what keeps it, the next run is tried at the next interval.`,
+    records: 0,
+    requests: 0,
+    throttled: 0,
+  }
+}
+
+/** The status with a run that was given up as the last one. */
+export function withFailedRun(status: Status, lastRun: LastRun): Status {
+  const { activeRun: _, ...sync } = status.sync ?? {}
+  return { ...status, sync: { ...sync, lastRun } }
+}
+
+/** A running run's progress, at most every 30 s: each is a write of the status. */
+function withProgress({ checkpoint }: Observed, sync: SyncStatus, now: Date): SyncStatus {
+  const { activeRun } = sync
+  if (activeRun === undefined || checkpoint?.holder?.run !== activeRun.id) return sync
+  const { progress } = checkpoint
+  if (progress === undefined || progress === activeRun.progress) return sync
+  const last = activeRun.progressTime
+  if (last !== undefined && now.getTime() - Date.parse(last) < PROGRESS_MS) return sync
+  const streams = Object.entries(checkpoint.streams).map(([name, { records, newestRecordTime, complete }]) =>
+    progressOf({ name, records, newestRecordTime, complete }),
+  )
+  return { ...sync, activeRun: { ...activeRun, progress, progressTime: now.toISOString() }, streams }
+}
+
+function progressOf({ name, records, newestRecordTime, complete }: StreamProgress): StreamProgress {
+  return newestRecordTime === undefined ? { name, records, complete } : { name, records, newestRecordTime, complete }
+}
+
+/** The cluster's own words, fit for one sentence. */
+function short(text: string): string {
+  return text
+    .replaceAll(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 200)
+}

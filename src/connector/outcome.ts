@@ -1,0 +1,26 @@
+/** A connection test in one word: good, bad, or no answer. */
+import { isLasting, type Reason } from './reasons.ts'
+import type { Check, ConnectionTestStatus } from './status.ts'
+
+export type Outcome =
+  | { readonly kind: 'passed'; readonly warning: string | undefined }
+  /** Someone must act. */
+  | { readonly kind: 'failed'; readonly reason: Reason; readonly message: string }
+  /** Zendesk could not be asked. */
+  | { readonly kind: 'no answer'; readonly reason: Reason; readonly message: string }
+
+/** What the checks amount to: a failure counts more than a missing answer. */
+export function outcomeOf(checks: readonly Check[]): Outcome {
+  const failed = checks.find((check) => check.result === 'Failed')
+  const unknown = checks.find((check) => check.result === 'Unknown')
+  const problem = failed ?? unknown
+  if (problem === undefined) return { kind: 'passed', warning: checks.find((check) => check.message)?.message }
+  const reason = problem.reason ?? 'ZendeskUnavailable'
+  const message = problem.message ?? `The check ${problem.name} did not pass.`
+  return { kind: failed !== undefined && isLasting(reason) ? 'failed' : 'no answer', reason, message }
+}
+
+/** Outcome of the last test that a status tells of; undefined before the first. */
+export function lastOutcome(test: ConnectionTestStatus | undefined): Outcome | undefined {
+  return test?.lastTime === undefined ? undefined : outcomeOf(test.checks ?? [])
+}

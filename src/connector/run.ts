@@ -1,0 +1,113 @@
+/** What operator and sync pod say to each other: the run's orders, the checkpoint, and the report in it. */
+import { z } from 'zod'
+import { reason } from './reasons.ts'
+import { streamProgress } from './status.ts'
+
+const time = z.iso.datetime()
+
+/** Requests already made to the account, and how long ago at most: they count against the run's budget. */
+export const spent = z.object({ secondsAgo: z.number().min(0), requests: z.int().min(0) })
+export type Spent = z.output<typeof spent>
+
+/** Orders of one run, complete but for the Secret: the operator writes them into the Job, the pod reads them once. */
+export const runOrders = z.object({
+  namespace: z.string(),
+  connector: z.string(),
+  displayName: z.string(),
+  /** Identity of the run: the name of its Job. */
+  run: z.string(),
+  /** Number of the run; a later run has a greater one. */
+  slot: z.int(),
+  endpoint: z.string(),
+  requestsPerMinute: z.int().min(1),
+  lookbackSeconds: z.int(),
+  streams: z.array(z.string()),
+  sink: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('file'), claimName: z.string() }),
+    z.object({ kind: z.literal('stdout') }),
+  ]),
+  /** Name of the ConfigMap that holds the checkpoint. */
+  checkpoint: z.string(),
+  /** After this long the run stops with more to do, so that others have their turn. */
+  sliceSeconds: z.int(),
+  spent: z.array(spent),
+})
+export type RunOrders = z.output<typeof runOrders>
+
+/** What a run has to say when it ends. */
+export const report = z.object({
+  run: z.string(),
+  slot: z.int(),
+  result: z.enum(['Succeeded', 'MoreToDo', 'Failed']),
+  reason: reason.optional(),
+  message: z.string().optional(),
+  startTime: time,
+  endTime: time,
+  records: z.int(),
+  requests: z.int(),
+  /** Requests answered with 429. */
+  throttled: z.int(),
+  streams: z.array(streamProgress.extend({ late: z.int() })),
+})
+export type Report = z.output<typeof report>
+
+/** Where one stream's chain stands. */
+export const chainState = z.object({
+  /** Number of the segment that comes next. */
+  next: z.int().min(0),
+  /** The stream's own position (a time, a cursor); none before its first segment. */
+  position: z.string().optional(),
+  /** Fixed by the stream's first run: nothing older is ever read. */
+  lowerBound: time,
+  records: z.int(),
+  newestRecordTime: time.optional(),
+  complete: z.boolean(),
+  /** Keys of the last records, only for sinks that cannot be read back. */
+  recent: z.array(z.string()).optional(),
+})
+export type ChainState = z.output<typeof chainState>
+
+/** The checkpoint: one ConfigMap per connector. Who holds it may send requests and move positions. */
+export const checkpoint = z.object({
+  /** Subdomain of the account. */
+  account: z.string(),
+  /** Identity of the sink: another one is another chain. */
+  sink: z.string(),
+  holder: z
+    .object({
+      run: z.string(),
+      slot: z.int(),
+      pod: z.string(),
+      claimTime: time,
+      renewTime: time,
+      released: z.boolean(),
+    })
+    .optional(),
+  streams: z.record(z.string(), chainState),
+  /** Requests of the last minute before `at`, recorded by a run that ended cleanly; times are the writer's clock. */
+  budget: z.object({ at: time, spent: z.array(spent) }).optional(),
+  progress: z.string().optional(),
+  report: report.optional(),
+})
+export type Checkpoint = z.output<typeof checkpoint>
+
+/** Key in the ConfigMap's data under which the checkpoint stands as JSON. */
+export const CHECKPOINT_KEY = 'checkpoint.json'
+
+/** Exit codes of the sync pod: sysexits.h where it has one. */
+export const EXIT = {
+  /** Done, or more to do in the next run. */
+  ok: 0,
+  /** Wrong arguments or orders. */
+  usage: 64,
+  /** A defect of this program. */
+  software: 70,
+  /** The sink refuses. */
+  sink: 74,
+  /** No answer from Zendesk or Kubernetes: try again. */
+  tryAgain: 75,
+  /** Zendesk refuses: credentials, role, plan. */
+  permission: 77,
+  /** Another run holds the checkpoint. */
+  fenced: 80,
+} as const

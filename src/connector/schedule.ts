@@ -1,0 +1,43 @@
+/** When things fall due. All pure: times come in, times go out. */
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+
+/** Waits after the first, second, … test without an answer; the last one repeats. */
+const RETRY_MS = [10 * SECOND, 30 * SECOND, 1 * MINUTE, 2 * MINUTE, 4 * MINUTE, 8 * MINUTE, 15 * MINUTE]
+
+/** A Secret may be on its way (External Secrets): so long it is waited for, not called missing for good. */
+export const SECRET_GRACE_MS = 5 * MINUTE
+/** A pod that is not running by then loses its turn. */
+export const POD_START_MS = 5 * MINUTE
+/** Job and checkpoint are watched apart: a report may be seen this much later than the end of its Job. */
+export const REPORT_GRACE_MS = 5 * SECOND
+/** Progress of a run is written to the status at most this often. */
+export const PROGRESS_MS = 30 * SECOND
+/** A run gives way after this long. */
+export const SLICE_SECONDS = 3600
+
+export function later(time: string | Date, milliseconds: number): Date {
+  return new Date(new Date(time).getTime() + milliseconds)
+}
+
+/** The earliest of some times; undefined when there is none. */
+export function earliest(times: readonly (Date | undefined)[]): Date | undefined {
+  const known = times.filter((time) => time !== undefined)
+  return known.length === 0 ? undefined : new Date(Math.min(...known.map(Number)))
+}
+
+/** Milliseconds after the `failures`-th test in a row without an answer (1, 2, …). */
+export function retryAfterMs(failures: number): number {
+  return RETRY_MS[Math.min(Math.max(failures, 1), RETRY_MS.length) - 1] ?? 15 * MINUTE
+}
+
+/**
+ * An interval drawn out by up to a tenth, always the same for one uid: so connectors made together do not stay
+ * together, and a restarted operator finds the same due times.
+ */
+export function spread(uid: string, intervalMs: number): number {
+  let hash = 2166136261
+  for (let index = 0; index < uid.length; index += 1) hash = Math.imul(hash ^ uid.charCodeAt(index), 16777619)
+  return intervalMs * (1 + (hash >>> 0) / 2 ** 32 / 10)
+}

@@ -1,0 +1,183 @@
+/**
+ * The table of docs/design.md ("Status"): from what is known to STATUS and conditions. Each row is a function; the first
+ * that speaks is the answer.
+ */
+import { type Judgement, type Judgements, stamp } from './conditions.ts'
+import { lastOutcome, type Outcome } from './outcome.ts'
+import { isLasting, type Reason } from './reasons.ts'
+import { later, retryAfterMs, SECRET_GRACE_MS } from './schedule.ts'
+import type { Connector } from './schema.ts'
+import type { Status } from './status.ts'
+
+/** What the rows look at. `status` holds facts that are up to date and conditions that are not yet. */
+type Situation = {
+  readonly connector: Connector
+  readonly status: Status
+  readonly outcome: Outcome | undefined
+  readonly now: Date
+}
+
+type Row = (situation: Situation) => Pick<Status, 'connection' | 'observedGeneration' | 'conditions'> | undefined
+
+/** The status with `connection`, `observedGeneration` and `conditions` as the facts in it demand. */
+export function summarise(connector: Connector, status: Status, now: Date): Status {
+  const situation = { connector, status, outcome: lastOutcome(status.connectionTest), now }
+  for (const row of ROWS) {
+    const summary = row(situation)
+    if (summary !== undefined) return { ...status, ...summary }
+  }
+  return status
+}
+
+const suspendedBeforeTheFirstTest: Row = (situation) => {
+  if (!situation.connector.spec.suspend || situation.outcome !== undefined) return undefined
+  const message = 'Suspended before the first test: set spec.suspend to false to connect.'
+  return say(situation, 'Pending', {
+    Ready: { status: 'False', reason: 'Suspended', message },
+    Connected: { status: 'Unknown', reason: 'NotTested', message },
+    Synced: { status: 'Unknown', reason: 'FirstRunPending', message },
+  })
+}
+
+const suspendedLater: Row = ({ connector, status }) =>
+  connector.spec.suspend ? asBefore({ ...status, observedGeneration: connector.metadata.generation }) : undefined
+
+const notTestedYet: Row = (situation) => {
+  if (situation.outcome !== undefined) return undefined
+  const message = 'The connection is being tested for the first time.'
+  return say(situation, 'Pending', {
+    Ready: { status: 'Unknown', reason: 'NotTested', message },
+    Connected: { status: 'Unknown', reason: 'NotTested', message },
+    Synced: { status: 'Unknown', reason: 'FirstRunPending', message: 'The first run waits for the connection.' },
+    Reconciling: { status: 'True', reason: 'Progressing', message },
+  })
+}
+
+const changedAndNotTestedYet: Row = (situation) => {
+  const { connector, status, now } = situation
+  if (status.connectionTest?.testedGeneration === connector.metadata.generation) return undefined
+  const message = 'The spec has changed and is being tested.'
+  const others = (status.conditions ?? []).filter((one) => one.type !== 'Stalled' && one.type !== 'Reconciling')
+  const reconciling = stamp(
+    status.conditions ?? [],
+    { Reconciling: { status: 'True', reason: 'Progressing', message } },
+    connector.metadata.generation,
+    now,
+  )
+  return asBefore({ ...status, conditions: [...others, ...reconciling] })
+}
+
+const noAnswerOnceOrTwice: Row = ({ outcome, status }) => {
+  if (outcome?.kind !== 'no answer' || (status.connectionTest?.consecutiveFailures ?? 0) > 2) return undefined
+  return asBefore(status)
+}
+
+const noAnswerForLong: Row = (situation) => {
+  const { outcome, status } = situation
+  if (outcome?.kind !== 'no answer') return undefined
+  const { reason } = outcome
+  const message = `${outcome.message} ${nextTry(status)}`
+  return say(situation, 'Error', {
+    Ready: { status: 'False', reason, message },
+    Connected: { status: 'Unknown', reason, message },
+    Synced: synced(situation),
+    Reconciling: { status: 'True', reason, message },
+  })
+}
+
+const secretMayBeOnItsWay: Row = (situation) => {
+  const { outcome, status, now } = situation
+  if (outcome?.kind !== 'failed' || outcome.reason !== 'SecretNotFound') return undefined
+  const since = status.connectionTest?.reasonSince
+  if (since === undefined || now >= later(since, SECRET_GRACE_MS)) return undefined
+  return failed(situation, outcome, 'Reconciling')
+}
+
+const failedUntilSomeoneActs: Row = (situation) =>
+  situation.outcome?.kind === 'failed' ? failed(situation, situation.outcome, 'Stalled') : undefined
+
+const connectedButLastRunFailed: Row = (situation) => {
+  const lastRun = situation.status.sync?.lastRun
+  if (situation.outcome?.kind !== 'passed' || lastRun?.result !== 'Failed') return undefined
+  const run = runFailure(situation)
+  const type = isLasting(run.reason) ? 'Stalled' : 'Reconciling'
+  return say(situation, 'Connected', {
+    Ready: { status: 'False', ...run },
+    Connected: connected(situation),
+    Synced: synced(situation),
+    [type]: { status: 'True', ...run },
+  })
+}
+
+const allGood: Row = (situation) =>
+  say(situation, 'Connected', {
+    Ready: connected(situation),
+    Connected: connected(situation),
+    Synced: synced(situation),
+  })
+
+/** The table, in the order in which its rows apply. */
+const ROWS: readonly Row[] = [
+  suspendedBeforeTheFirstTest,
+  suspendedLater,
+  notTestedYet,
+  changedAndNotTestedYet,
+  noAnswerOnceOrTwice,
+  noAnswerForLong,
+  secretMayBeOnItsWay,
+  failedUntilSomeoneActs,
+  connectedButLastRunFailed,
+  allGood,
+]
+
+function say({ connector, status, now }: Situation, connection: Status['connection'], judgements: Judgements) {
+  const { generation } = connector.metadata
+  const tested = status.connectionTest?.testedGeneration
+  return {
+    connection,
+    observedGeneration: connector.spec.suspend ? generation : (tested ?? -1),
+    conditions: stamp(status.conditions ?? [], judgements, generation, now),
+  }
+}
+
+function asBefore({ connection, observedGeneration, conditions }: Status) {
+  return { connection, observedGeneration, conditions }
+}
+
+function failed(situation: Situation, { reason, message }: Problem, type: 'Reconciling' | 'Stalled') {
+  return say(situation, 'Error', {
+    Ready: { status: 'False', reason, message },
+    Connected: { status: 'False', reason, message },
+    Synced: synced(situation),
+    [type]: { status: 'True', reason, message },
+  })
+}
+
+type Problem = { readonly reason: Reason; readonly message: string }
+
+function connected({ connector, outcome }: Situation): Judgement {
+  const warning = outcome?.kind === 'passed' ? outcome.warning : undefined
+  const reason: Reason = warning === undefined ? 'Connected' : 'RateLimitTooHigh'
+  return { status: 'True', reason, message: warning ?? `Connected to ${connector.spec.endpoint}.` }
+}
+
+function synced(situation: Situation): Judgement {
+  const { sync } = situation.status
+  if (sync?.lastRun?.result === 'Failed') return { status: 'False', ...runFailure(situation) }
+  if (sync?.lastSuccessTime !== undefined) {
+    return { status: 'True', reason: 'RunSucceeded', message: 'The last run finished.' }
+  }
+  return { status: 'Unknown', reason: 'FirstRunPending', message: 'The first run is under way or waiting.' }
+}
+
+function runFailure({ status }: Situation): Problem {
+  const lastRun = status.sync?.lastRun
+  return { reason: lastRun?.reason ?? 'RunFailed', message: lastRun?.message ?? 'The last run failed.' }
+}
+
+function nextTry({ connectionTest }: Status): string {
+  const { lastTime, consecutiveFailures = 0 } = connectionTest ?? {}
+  if (lastTime === undefined) return 'It is tried again soon.'
+  const time = later(lastTime, retryAfterMs(consecutiveFailures)).toISOString().slice(11, 19)
+  return `Next try at ${time} UTC.`
+}

@@ -1,0 +1,38 @@
+/** Writes a finished connection test down as facts. */
+import type { SecretVersion } from './observed.ts'
+import { lastOutcome, outcomeOf } from './outcome.ts'
+import { type Connector, subdomain, TEST_REQUESTED_AT } from './schema.ts'
+import type { Check, Status } from './status.ts'
+
+export type FinishedTest = {
+  /** All checks, in the order in which they are shown. */
+  readonly checks: readonly Check[]
+  readonly account: { readonly userId?: string; readonly role?: string; readonly requestsPerMinute?: number }
+  /** The Secret as it was read for the test; undefined: it was not there. */
+  readonly secret: SecretVersion | undefined
+}
+
+/** The status after a test of `connector` (as it was when the test began) that ended at `now`. */
+export function withTest(connector: Connector, status: Status, test: FinishedTest, now: Date): Status {
+  const before = lastOutcome(status.connectionTest)
+  const outcome = outcomeOf(test.checks)
+  const sameKind = before?.kind === outcome.kind
+  const sameReason =
+    'reason' in outcome && before !== undefined && 'reason' in before && before.reason === outcome.reason
+  const failures = sameKind ? (status.connectionTest?.consecutiveFailures ?? 0) + 1 : 1
+  const name = connector.spec.secretRef.name
+  const requested = connector.metadata.annotations[TEST_REQUESTED_AT]
+  return {
+    ...status,
+    account: { ...status.account, subdomain: subdomain(connector.spec.endpoint), ...test.account },
+    connectionTest: {
+      lastTime: now.toISOString(),
+      consecutiveFailures: outcome.kind === 'passed' ? 0 : failures,
+      reasonSince: (sameReason ? status.connectionTest?.reasonSince : undefined) ?? now.toISOString(),
+      testedGeneration: connector.metadata.generation,
+      testedSecrets: [test.secret === undefined ? { name } : { name, ...test.secret }],
+      checks: [...test.checks],
+    },
+    ...(requested === undefined ? {} : { lastHandledTestRequest: requested.slice(0, 256) }),
+  }
+}

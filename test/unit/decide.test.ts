@@ -1,0 +1,224 @@
+/** What the operator does next: the rules of src/connector/decide.ts, one by one. */
+import { describe, expect, test } from 'vitest'
+import { decide, type Step } from '../../src/connector/decide.ts'
+import type { Observed } from '../../src/connector/observed.ts'
+import type { Checkpoint } from '../../src/connector/run.ts'
+import { type Connector, SYNC_REQUESTED_AT, TEST_REQUESTED_AT } from '../../src/connector/schema.ts'
+import { type Status, status as statusSchema } from '../../src/connector/status.ts'
+import { summarise } from '../../src/connector/summary.ts'
+import { aConnector, aLastRun, aRun, at, observed, SECRET, START, tested, withStatus } from './fixtures/connectors.ts'
+
+const MINUTE = 60
+const HOUR = 3600
+
+/** Connected at START, with a run that was started then and has ended well a minute later. */
+function atRest(connector: Connector, more: Partial<Status> = {}): Status {
+  const status = tested(connector, statusSchema.parse({}), undefined, START)
+  const sync = {
+    lastSlot: 1,
+    lastStartTime: START.toISOString(),
+    lastRun: aLastRun({ endTime: at(MINUTE).toISOString() }),
+    lastSuccessTime: at(MINUTE).toISOString(),
+  }
+  return summarise(connector, { ...status, sync, ...more }, at(MINUTE))
+}
+
+function step(connector: Connector, status: Status | undefined, seconds: number, more: Partial<Observed> = {}): Step {
+  const seen = status === undefined ? connector : withStatus(connector, status)
+  return decide(observed(seen, more), at(seconds)).step
+}
+
+describe('a test is due at once', () => {
+  const connector = aConnector()
+  test('when there was none yet', () => expect(step(connector, undefined, 0)).toEqual({ do: 'test' }))
+  test('when the spec has changed', () => {
+    expect(step(aConnector({}, { generation: 2 }), atRest(connector), 61)).toEqual({ do: 'test' })
+  })
+  test('when the Secret was changed, replaced, made or deleted', () => {
+    const look = (secret: Observed['secret']) => step(connector, atRest(connector), 61, { secret })
+    expect(look({ ...SECRET, resourceVersion: '8' })).toEqual({ do: 'test' })
+    expect(look({ ...SECRET, uid: 'another' })).toEqual({ do: 'test' })
+    expect(look(undefined)).toEqual({ do: 'test' })
+    expect(look(SECRET)).toEqual({ do: 'nothing' })
+  })
+  test('when someone asks for it, once for each value', () => {
+    const asking = aConnector({}, { annotations: { [TEST_REQUESTED_AT]: 'now' } })
+    expect(step(asking, atRest(connector), 61)).toEqual({ do: 'test' })
+    expect(step(asking, tested(asking, atRest(connector), undefined, at(62)), 63)).toEqual({ do: 'nothing' })
+  })
+  test('when a run was refused after the last test, but only once', () => {
+    const lastRun = aLastRun({ result: 'Failed', reason: 'NotAdmin', endTime: at(MINUTE).toISOString() })
+    const refused = atRest(connector, { sync: { lastSlot: 1, lastStartTime: START.toISOString(), lastRun } })
+    expect(step(connector, refused, 61)).toEqual({ do: 'test' })
+    expect(step(connector, tested(connector, refused, 'NotAdmin', at(62)), 63)).toEqual({ do: 'nothing' })
+  })
+})
+
+describe('a routine test', () => {
+  const connector = aConnector({ sync: { interval: '168h', sink: { stdout: {} } } })
+  test('is due an interval, drawn out by less than a tenth, after the last good news', () => {
+    expect(step(connector, atRest(connector), HOUR)).toEqual({ do: 'nothing' })
+    const { wakeAt } = decide(observed(withStatus(connector, atRest(connector))), at(HOUR))
+    expect(wakeAt?.getTime()).toBeGreaterThanOrEqual(at(MINUTE + HOUR).getTime())
+    expect(wakeAt?.getTime()).toBeLessThanOrEqual(at(MINUTE + 1.1 * HOUR).getTime())
+    expect(step(connector, atRest(connector), MINUTE + 1.1 * HOUR)).toEqual({ do: 'test' })
+  })
+  test('waits for a run under way, one that is asked for does not', () => {
+    const runs = [aRun({ slot: 1, pods: [{ name: 'p', phase: 'Running', creationTime: START }] })]
+    expect(step(connector, atRest(connector), 2 * HOUR, { runs })).toEqual({ do: 'nothing' })
+    const asking = aConnector({}, { annotations: { [TEST_REQUESTED_AT]: 'now' } })
+    expect(step(asking, atRest(connector), 61, { runs })).toEqual({ do: 'test' })
+  })
+  test('goes on while the connection is stalled: the cure may happen in Zendesk', () => {
+    const stalled = tested(connector, atRest(connector), 'NotAdmin', at(MINUTE))
+    expect(step(connector, stalled, MINUTE + 1.1 * HOUR)).toEqual({ do: 'test' })
+  })
+})
+
+describe('a run is started', () => {
+  const connector = aConnector()
+  const fresh = summarise(connector, tested(connector, statusSchema.parse({}), undefined, START), START)
+  test('right after the first test passed', () => {
+    expect(step(connector, fresh, 0)).toEqual({ do: 'start run', slot: 1 })
+  })
+  test('when its interval is over, counted from start to start', () => {
+    expect(step(connector, atRest(connector), 15 * MINUTE)).toEqual({ do: 'nothing' })
+    expect(step(connector, atRest(connector), 16.5 * MINUTE)).toEqual({ do: 'start run', slot: 2 })
+  })
+  test('at once when the last one had more to do', () => {
+    const sync = { lastSlot: 1, lastStartTime: START.toISOString(), lastRun: aLastRun({ result: 'MoreToDo' }) }
+    expect(step(connector, atRest(connector, { sync }), 61)).toEqual({ do: 'start run', slot: 2 })
+  })
+  test('when someone asks for it, once for each value', () => {
+    const asking = aConnector({}, { annotations: { [SYNC_REQUESTED_AT]: 'now' } })
+    expect(step(asking, atRest(connector), 61)).toEqual({ do: 'start run', slot: 2 })
+    expect(step(asking, { ...atRest(connector), lastHandledSyncRequest: 'now' }, 61)).toEqual({ do: 'nothing' })
+  })
+  test('never without a connection that was tested as it is now', () => {
+    for (const reason of ['NotAdmin', 'NetworkError'] as const) {
+      const broken = tested(connector, atRest(connector), reason, at(16 * MINUTE))
+      expect(step(connector, broken, 16 * MINUTE + 1)).toEqual({ do: 'nothing' })
+    }
+  })
+  test('never beside another run of the connector, nor while that one is being deleted', () => {
+    const pods = [{ name: 'p', phase: 'Running' as const, creationTime: START }]
+    for (const run of [aRun({ pods }), aRun({ pods, state: 'Failed', deleting: true })]) {
+      expect(step(connector, atRest(connector), HOUR, { runs: [run] })).toEqual({ do: 'nothing' })
+    }
+  })
+  test('once: a Job of a slot that is not written down is taken up, not made again', () => {
+    const runs = [aRun({ slot: 1 })]
+    const decision = decide(observed(withStatus(connector, fresh), { runs }), at(1))
+    expect(decision.step).toEqual({ do: 'nothing' })
+    expect(decision.status.sync).toMatchObject({ lastSlot: 1, activeRun: { id: 'acme-1' } })
+  })
+})
+
+describe('a run that ends', () => {
+  const connector = aConnector()
+  const under = (more: Partial<Status['sync']> = {}) =>
+    atRest(connector, {
+      sync: {
+        lastSlot: 1,
+        lastStartTime: START.toISOString(),
+        activeRun: { id: 'acme-1', job: 'acme-1', startTime: START.toISOString() },
+        ...more,
+      },
+    })
+  const report = {
+    run: 'acme-1',
+    slot: 1,
+    result: 'Succeeded',
+    startTime: START.toISOString(),
+    endTime: at(50).toISOString(),
+    records: 12,
+    requests: 5,
+    throttled: 0,
+    streams: [{ name: 'Users', records: 12, complete: true, late: 0 }],
+  } as const
+  const checkpoint: Checkpoint = {
+    account: 'acme',
+    sink: 'stdout',
+    streams: {},
+    report: { ...report, streams: [...report.streams] },
+  }
+  const lastRun = (more: Partial<Observed>, seconds = 60) =>
+    decide(observed(withStatus(connector, under()), more), at(seconds)).status.sync?.lastRun
+
+  test('is known by its report', () => {
+    const runs = [aRun({ state: 'Succeeded', endTime: at(51) })]
+    expect(lastRun({ runs, checkpoint })).toMatchObject({ result: 'Succeeded', records: 12, requests: 5 })
+  })
+  test('is waited for a little when its Job was seen before its report', () => {
+    const runs = [aRun({ state: 'Succeeded', endTime: at(59) })]
+    const { status, wakeAt, step: next } = decide(observed(withStatus(connector, under()), { runs }), at(60))
+    expect([status.sync?.lastRun, next, wakeAt]).toEqual([undefined, { do: 'nothing' }, at(64)])
+    expect(lastRun({ runs, checkpoint })).toMatchObject({ result: 'Succeeded' })
+  })
+  test('without a report is a failure that tells how its pod ended', () => {
+    const pods = [{ name: 'p', phase: 'Failed' as const, creationTime: START, exitCode: 137, termination: 'OOMKilled' }]
+    const runs = [aRun({ state: 'Failed', endTime: at(50), failure: 'BackoffLimitExceeded', pods })]
+    expect(lastRun({ runs })).toMatchObject({
+      result: 'Failed',
+      reason: 'RunFailed',
+      message: expect.stringContaining('OOMKilled'),
+    })
+  })
+  test('because its Job is gone was stopped', () => expect(lastRun({})).toMatchObject({ result: 'Stopped' }))
+  test('is not known by the report of another run', () => {
+    const other = { ...checkpoint, report: { ...checkpoint.report, run: 'acme-0' } } as Checkpoint
+    expect(lastRun({ runs: [aRun({ state: 'Failed', endTime: at(50) })], checkpoint: other })).toMatchObject({
+      result: 'Failed',
+      records: 0,
+    })
+  })
+})
+
+describe('a run under way', () => {
+  const connector = aConnector()
+  const pod = { name: 'p', phase: 'Pending' as const, creationTime: START, waiting: 'ErrImagePull: no such image' }
+  test('whose pod does not start within five minutes is given up, with the kubelet’s own words', () => {
+    expect(step(connector, atRest(connector), 299, { runs: [aRun({ pods: [pod] })] })).toEqual({ do: 'nothing' })
+    expect(step(connector, atRest(connector), 300, { runs: [aRun({ pods: [pod] })] })).toMatchObject({
+      do: 'stop run',
+      failure: { reason: 'RunNotStarted', message: expect.stringContaining('ErrImagePull: no such image') },
+    })
+  })
+  test('is stopped once when the connector is suspended; nothing else is done then', () => {
+    const suspended = aConnector({ suspend: true }, { generation: 2 })
+    expect(step(suspended, atRest(connector), 61, { runs: [aRun()] })).toEqual({ do: 'stop run', run: 'acme-1' })
+    expect(step(suspended, atRest(connector), 61, { runs: [aRun({ deleting: true })] })).toEqual({ do: 'nothing' })
+    expect(step(suspended, undefined, 61)).toEqual({ do: 'nothing' })
+  })
+  test('shows its progress at most every 30 s', () => {
+    const runs = [aRun({ pods: [{ ...pod, phase: 'Running' }] })]
+    const checkpoint = (progress: string): Checkpoint => ({
+      account: 'acme',
+      sink: 'stdout',
+      streams: {},
+      progress,
+      holder: {
+        run: 'acme-1',
+        slot: 1,
+        pod: 'p',
+        claimTime: START.toISOString(),
+        renewTime: START.toISOString(),
+        released: false,
+      },
+    })
+    const starting = atRest(connector, { sync: { lastSlot: 0 } })
+    const first = decide(observed(withStatus(connector, starting), { runs, checkpoint: checkpoint('a') }), at(1)).status
+    const second = decide(observed(withStatus(connector, first), { runs, checkpoint: checkpoint('b') }), at(20))
+    const third = decide(observed(withStatus(connector, first), { runs, checkpoint: checkpoint('b') }), at(31)).status
+    expect([first, second.status, third].map((one) => one.sync?.activeRun?.progress)).toEqual(['a', 'a', 'b'])
+    expect(second.wakeAt).toEqual(at(31))
+  })
+})
+
+test('Jobs that ended are kept for their logs, the last three of them', () => {
+  const connector = aConnector()
+  const runs = [1, 2, 3, 4].map((slot) => aRun({ run: `acme-${slot}`, slot, state: 'Succeeded', endTime: START }))
+  const sync = { ...atRest(connector).sync, lastSlot: 4 }
+  expect(step(connector, atRest(connector, { sync }), 61, { runs })).toEqual({ do: 'prune run', run: 'acme-1' })
+  expect(step(connector, atRest(connector, { sync }), 61, { runs: runs.slice(1) })).toEqual({ do: 'nothing' })
+})

@@ -1,0 +1,134 @@
+/** Reading from one Zendesk account: within the budget, with a token that is renewed, through passing failures. */
+
+import type { Credentials } from '../connector/credentials.ts'
+import type { Spent } from '../connector/run.ts'
+import type { StreamName } from '../connector/schema.ts'
+import { explainForbidden, notInPlan } from './access.ts'
+import { ZendeskError } from './errors.ts'
+import { createExchange, type EndpointLimit, type ExchangeOptions } from './exchange.ts'
+import { Again, type Persistence, persist } from './persist.ts'
+import { PROBES } from './probes.ts'
+import { readToken, requestToken } from './token.ts'
+import { judge } from './verdict.ts'
+
+export type ReadOptions = {
+  /** The stream that is read: for the sentence when Zendesk forbids it. */
+  readonly stream: StreamName
+  readonly limit?: EndpointLimit
+  /** Ends the wait for budget, back-off and answer; the promise then rejects with the signal's reason. */
+  readonly signal: AbortSignal
+}
+
+export type Usage = { readonly requests: number; readonly throttled: number; readonly spent: readonly Spent[] }
+
+export type ZendeskClient = {
+  /**
+   * Reads one page of the API: `path` begins with `/api/v2/`. Resolves with the body's text of a 200 that is JSON by
+   * its content type; tries again by itself through everything that passes.
+   * @throws ZendeskError when Zendesk refuses, or when it gave no answer for as long as the run can wait.
+   */
+  get(path: string, options: ReadOptions): Promise<string>
+  /** Zendesk's own clock now, from the `Date` of its answers; asks for a token when there was none yet. */
+  now(signal: AbortSignal): Promise<Date>
+  /** Requests so far, those for tokens included; `spent` those of the last minute, by age. */
+  usage(): Usage
+  /** Forgets its timers. */
+  close(): void
+}
+
+export type ClientOptions = ExchangeOptions &
+  Omit<Persistence, 'monotonic'> & {
+    readonly endpoint: string
+    /** Read again at each token, so that a rotated secret is taken up. */
+    readonly credentials: () => Promise<Credentials>
+  }
+
+/** As long as the longest slice of a run; more than 300 and less than 172,800 s (D). */
+const TOKEN_SECONDS = 7200
+/** Renewed this long before it expires, so that no request is sent with a token that dies on its way. */
+const TOKEN_MARGIN_MS = 60_000
+
+type Token = { readonly text: string; readonly goodUntil: number }
+
+export function createClient(options: ClientOptions): ZendeskClient {
+  const { endpoint, clock, random, onWait } = options
+  const exchange = createExchange(options)
+  const persistence = { monotonic: clock.monotonic, random, onWait }
+  let held: Token | undefined
+  let minting: Promise<Token> | undefined
+
+  const mint = (signal: AbortSignal): Promise<Token> =>
+    persist(
+      async () => {
+        const answer = await requestToken(exchange.send, await options.credentials(), TOKEN_SECONDS, signal)
+        const minted = readToken(answer, endpoint, clock.now(), TOKEN_SECONDS)
+        if (minted.kind === 'refused') throw new ZendeskError(minted.reason, minted.message)
+        if (minted.kind === 'again') return new Again(minted)
+        return { text: minted.token, goodUntil: clock.monotonic() + minted.expiresInMs - TOKEN_MARGIN_MS }
+      },
+      signal,
+      persistence,
+    )
+
+  /** One token for all requests in flight: whoever finds none asks for it, the others wait for the same. */
+  const token = async (signal: AbortSignal): Promise<Token> => {
+    if (held !== undefined && held.goodUntil > clock.monotonic()) return held
+    minting ??= mint(signal).finally(() => {
+      minting = undefined
+    })
+    held = await minting
+    return held
+  }
+
+  const get = (path: string, { stream, limit, signal }: ReadOptions): Promise<string> => {
+    let refused = 0
+    return persist(
+      async () => {
+        const used = await token(signal)
+        const read = (one: string, ofEndpoint?: EndpointLimit) =>
+          exchange.send(
+            { method: 'GET', path: one, headers: { authorization: `Bearer ${used.text}` }, signal },
+            ofEndpoint,
+          )
+        const answer = await read(path, limit)
+        const verdict = judge(answer, endpoint, clock.now(), limit?.header)
+        switch (verdict.kind) {
+          case 'good':
+            return answer.body
+          case 'again':
+            return new Again(verdict)
+          case 'absent':
+            throw refusal(notInPlan(stream, PROBES[stream]))
+          case 'forbidden':
+            throw refusal(await explainForbidden(stream, PROBES[stream], (one) => read(one)))
+          case 'unauthorized':
+            refused += 1
+            if (refused > 1) throw refusal(tokenRefused)
+            if (held === used) held = undefined
+            return new Again({ ...tokenRefused, waitMs: 0 })
+        }
+      },
+      signal,
+      persistence,
+    )
+  }
+
+  return {
+    get,
+    now: async (signal) => {
+      if (exchange.clockOffsetMs() === undefined) await token(signal)
+      return new Date(clock.now().getTime() + (exchange.clockOffsetMs() ?? 0))
+    },
+    usage: exchange.usage,
+    close: exchange.close,
+  }
+}
+
+const tokenRefused = {
+  reason: 'InvalidClient',
+  message: 'Zendesk refuses a token that it has just issued: check the OAuth client in Zendesk’s Admin Center.',
+} as const
+
+function refusal({ reason, message }: Pick<ZendeskError, 'reason' | 'message'>): ZendeskError {
+  return new ZendeskError(reason, message)
+}

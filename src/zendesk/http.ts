@@ -1,0 +1,111 @@
+/**
+ * One HTTP exchange with one Zendesk account. Nothing but the account's own host is ever contacted: a redirect is an
+ * answer like any other and is not followed.
+ */
+import { EnvHttpProxyAgent, request } from 'undici'
+import { ZendeskError } from './errors.ts'
+
+export type HttpRequest = {
+  readonly method: 'GET' | 'POST'
+  /** Path and query, beginning with `/`. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly signal: AbortSignal
+}
+
+export type HttpAnswer = {
+  readonly status: number
+  /** Value of a header by its lower-case name; the first when it was sent twice. */
+  readonly header: (name: string) => string | undefined
+  readonly body: string
+}
+
+/** @throws ZendeskError NetworkError or TlsError when no whole answer came; the signal's reason when it was aborted. */
+export type Transport = (request: HttpRequest) => Promise<HttpAnswer>
+
+/** How companies reach the internet; empty: directly. CAs come through NODE_EXTRA_CA_CERTS, which Node itself reads. */
+export type Egress = { readonly httpsProxy: string | undefined; readonly noProxy: string | undefined }
+
+/** No byte for this long means that nothing will come. */
+const STALL_MS = 30_000
+/** The largest page seen in the documentation is far below; beyond it something is not Zendesk's API. */
+const MAX_BODY_BYTES = 64 * 1024 * 1024
+
+/** Opens connections to `endpoint` (a host such as acme.zendesk.com) as they are needed and keeps them. */
+export function connectTo(endpoint: string, egress: Egress): { send: Transport; close: () => Promise<void> } {
+  const agent = new EnvHttpProxyAgent({
+    httpsProxy: egress.httpsProxy ?? '',
+    noProxy: egress.noProxy ?? '',
+    allowH2: false,
+    headersTimeout: STALL_MS,
+    bodyTimeout: STALL_MS,
+    maxResponseSize: MAX_BODY_BYTES,
+    connect: { timeout: 10_000 },
+  })
+  const send: Transport = async ({ method, path, headers, body, signal }) => {
+    signal.throwIfAborted()
+    try {
+      const answer = await request(`https://${endpoint}${path}`, {
+        dispatcher: agent,
+        method,
+        headers: { accept: 'application/json', 'user-agent': 'zendesk-connector', ...headers },
+        body: body ?? null,
+        signal,
+      })
+      const text = await answer.body.text()
+      return {
+        status: answer.statusCode,
+        body: text,
+        header: (name) => {
+          const value = answer.headers[name]
+          return Array.isArray(value) ? value[0] : value
+        },
+      }
+    } catch (error) {
+      if (signal.aborted) throw signal.reason
+      throw explain(error, endpoint)
+    }
+  }
+  return { send, close: () => agent.destroy() }
+}
+
+const untrusted = /^(UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS|ERR_SSL|EPROTO)/
+
+/** A library's error → ours: the code decides, its text is never shown. */
+function explain(error: unknown, endpoint: string): ZendeskError {
+  const code = codeOf(error)
+  if (untrusted.test(code)) {
+    return new ZendeskError(
+      'TlsError',
+      `The TLS certificate shown for ${endpoint} is not trusted (${code}): add your company's CA through NODE_EXTRA_CA_CERTS, or check what answers in Zendesk's place.`,
+    )
+  }
+  const network = (what: string) => new ZendeskError('NetworkError', what)
+  switch (code) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return network(`DNS has no address for ${endpoint} or for the proxy: check the cluster's DNS and egress.`)
+    case 'ECONNREFUSED':
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'ETIMEDOUT':
+      return network(`No connection to ${endpoint} (${code}): check firewall, NetworkPolicy and HTTPS_PROXY.`)
+    case 'UND_ERR_HEADERS_TIMEOUT':
+    case 'UND_ERR_BODY_TIMEOUT':
+      return network(`${endpoint} sent nothing for ${STALL_MS / 1000} s: check the proxy and the network in between.`)
+    case 'UND_ERR_ABORTED':
+    case '':
+      return network(`The proxy refused to connect to ${endpoint}: allow *.zendesk.com in its rules.`)
+    default:
+      return network(`The connection to ${endpoint} broke (${code}): check the proxy and the network in between.`)
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'UNKNOWN'
+  const { code } = error as { code?: unknown }
+  if (typeof code === 'string') return code
+  return error.cause instanceof Error ? codeOf(error.cause) : ''
+}

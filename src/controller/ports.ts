@@ -1,0 +1,45 @@
+/** What the controller needs of the world: Kubernetes and Zendesk, as it sees them. */
+import type { Credentials } from '../connector/credentials.ts'
+import type { Happening } from '../connector/events.ts'
+import type { Observed, SecretVersion } from '../connector/observed.ts'
+import type { RunNames } from '../connector/orders.ts'
+import type { RunOrders } from '../connector/run.ts'
+import type { Connector } from '../connector/schema.ts'
+import type { Check, Status } from '../connector/status.ts'
+
+export type ReadSecret = SecretVersion & { readonly data: Readonly<Record<string, string>> }
+
+export type Kubernetes = {
+  /** Everything known of a connector, from caches; undefined: there is none. */
+  observe(key: string): Observed | undefined
+  /** Reads a Secret; undefined: there is none. */
+  readSecret(namespace: string, name: string): Promise<ReadSecret | undefined>
+  /** Writes the status where it differs; false: the connector is gone. */
+  patchStatus(connector: Connector, status: Status): Promise<boolean>
+  /** Names of a slot's Job and of the checkpoint: the same each time. */
+  names(connector: Connector, slot: number): RunNames
+  /** Creates the Job and all that it needs; resolves with its creation time. Done twice is done once. */
+  startRun(connector: Connector, orders: RunOrders): Promise<Date>
+  stopRun(namespace: string, run: string): Promise<void>
+  recordEvent(connector: Connector, happening: Happening): Promise<void>
+}
+
+export type TestResult = {
+  readonly checks: readonly Check[]
+  readonly account: { readonly userId?: string; readonly role?: string; readonly requestsPerMinute?: number }
+  /** Requests made to the account. */
+  readonly requests: number
+}
+
+export type Zendesk = {
+  /** The connection test; what goes wrong is in its checks. Rejects only when `signal` is aborted. */
+  test(connector: Connector, credentials: Credentials, signal: AbortSignal): Promise<TestResult>
+  /** All checks of the connector as skipped but for the ones given. */
+  withSkipped(checks: readonly Check[], connector: Connector): Check[]
+}
+
+export type Log = {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}

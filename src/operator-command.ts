@@ -1,0 +1,117 @@
+/** `zendesk-connector operator`: composes the process and runs it until it is told to stop. */
+import { readFile } from 'node:fs/promises'
+import { commonEnvironment, readEnvironment, UsageError } from './config.ts'
+import { EXIT } from './connector/run.ts'
+import type { Kubernetes, Zendesk } from './controller/ports.ts'
+import { createQueue } from './controller/queue.ts'
+import { reconcile } from './controller/reconcile.ts'
+import { createSpentLedger } from './controller/spent.ts'
+import { loadCluster } from './kube/cluster.ts'
+import { patchStatus } from './kube/connectors.ts'
+import { recordEvent } from './kube/events.ts'
+import { checkpointName, jobName } from './kube/names.ts'
+import { deleteRun, startRun } from './kube/runs.ts'
+import { readSecret } from './kube/secrets.ts'
+import { createView } from './kube/view.ts'
+import { createLogger } from './logger.ts'
+import { whenStopped } from './stop.ts'
+import { testConnection, withSkipped } from './zendesk/connection-test.ts'
+import { connectTo, type Egress } from './zendesk/http.ts'
+
+export type OperatorOptions = {
+  readonly image: string
+  readonly kubeconfig?: string
+  readonly namespace?: readonly string[]
+  readonly workers: number
+}
+
+/** Resolves with the exit code when SIGTERM or SIGINT has been obeyed. @throws UsageError. */
+export async function runOperator(options: OperatorOptions, environment: NodeJS.ProcessEnv): Promise<number> {
+  const {
+    LOG_LEVEL: logLevel,
+    HTTPS_PROXY: httpsProxy,
+    NO_PROXY: noProxy,
+    NODE_EXTRA_CA_CERTS: caFile,
+  } = readEnvironment(commonEnvironment, environment)
+  const log = createLogger(logLevel)
+  const signal = whenStopped((name) => log.info({ signal: name }, 'stopping'))
+  const now = () => new Date()
+
+  const cluster = loadCluster(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig })
+  const settings = {
+    image: options.image,
+    logLevel,
+    ...(caFile === undefined ? {} : { caBundle: await readBundle(caFile) }),
+    ...(httpsProxy === undefined ? {} : { httpsProxy }),
+    ...(noProxy === undefined ? {} : { noProxy }),
+  }
+  const view = createView(cluster, {
+    ...(options.namespace === undefined ? {} : { namespaces: options.namespace }),
+    onChange: (key) => queue.add(key),
+    onMalformed: (key, message) => log.warn({ object: key, problem: message }, 'object cannot be read: passed over'),
+    onProblem: (collection, error) => log.warn({ collection, error }, 'watch failed: tried again'),
+    signal,
+  })
+  const kubernetes: Kubernetes = {
+    observe: (key) => view.observe(key),
+    readSecret: (namespace, name) => readSecret(cluster, namespace, name),
+    patchStatus: (connector, status) => patchStatus(cluster, view.learn, connector, status),
+    names: ({ metadata }, slot) => ({
+      run: jobName(metadata.name, metadata.uid, slot),
+      checkpoint: checkpointName(metadata.name),
+    }),
+    startRun: async (connector, orders) =>
+      (await startRun(cluster, view.learn, connector, orders, settings)).creationTime,
+    stopRun: (namespace, run) => deleteRun(cluster, view.learn, namespace, run),
+    recordEvent: (connector, happening) =>
+      recordEvent(cluster, (error) => log.warn({ error }, 'event not recorded'), connector, happening),
+  }
+  const zendesk = zendeskPort({ httpsProxy, noProxy }, now)
+  const spent = createSpentLedger(now)
+  const ready = view.ready()
+  const queue = createQueue({
+    workers: options.workers,
+    work: async (key) => {
+      await ready
+      return reconcile(key, { kubernetes, zendesk, spent, now, log, signal })
+    },
+    onError: (key, error, retryMs) => log.error({ connector: key, error, retryMs }, 'reconcile failed: tried again'),
+    now,
+    random: Math.random,
+  })
+
+  await ready
+  log.info({ connectors: [...view.keys()].length }, 'operator ready')
+  await view.ended
+  await queue.drain()
+  await cluster.close()
+  return EXIT.ok
+}
+
+/** The connection test over a connection of its own: one test a minute at most needs none kept. */
+function zendeskPort(egress: Egress, now: () => Date): Zendesk {
+  return {
+    test: async ({ spec }, credentials, signal) => {
+      const { send, close } = connectTo(spec.endpoint, egress)
+      try {
+        const subject = {
+          endpoint: spec.endpoint,
+          streams: spec.sync.streams,
+          requestsPerMinute: spec.rateLimit.requestsPerMinute,
+        }
+        return await testConnection(send, subject, credentials, { signal, now })
+      } finally {
+        await close()
+      }
+    },
+    withSkipped: (checks, { spec }) => withSkipped(checks, spec.sync.streams),
+  }
+}
+
+async function readBundle(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    throw new UsageError(`NODE_EXTRA_CA_CERTS cannot be read (${(error as NodeJS.ErrnoException).code}).`)
+  }
+}

@@ -1,0 +1,142 @@
+/** The queue of keys. */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createQueue } from '../../src/controller/queue.ts'
+
+type Deferred = { promise: Promise<Date | undefined>; resolve: (at?: Date) => void; reject: (error: Error) => void }
+
+function deferred(): Deferred {
+  const { promise, resolve, reject } = Promise.withResolvers<Date | undefined>()
+  return { promise, resolve: (at) => resolve(at), reject }
+}
+
+function aQueue(workers = 2) {
+  const started: string[] = []
+  const open: { key: string; end: Deferred }[] = []
+  const errors: { key: string; retryMs: number }[] = []
+  const queue = createQueue({
+    workers,
+    work: (key) => {
+      const end = deferred()
+      started.push(key)
+      open.push({ key, end })
+      return end.promise
+    },
+    onError: (key, _, retryMs) => errors.push({ key, retryMs }),
+    now: () => new Date(),
+    random: () => 0,
+  })
+  const take = async (key: string) => {
+    await expect.poll(() => open.findIndex((one) => one.key === key), { interval: 1 }).toBeGreaterThanOrEqual(0)
+    const [one] = open.splice(
+      open.findIndex((other) => other.key === key),
+      1,
+    )
+    if (one === undefined) throw new Error('unreachable')
+    return one.end
+  }
+  return { queue, started, open, errors, take }
+}
+
+test('a key added many times while it waits is worked on once', async () => {
+  const { queue, started, take } = aQueue(1)
+  queue.add('first')
+  for (let count = 0; count < 5; count += 1) queue.add('second')
+  ;(await take('first')).resolve()
+  ;(await take('second')).resolve()
+  await queue.drain()
+  expect(started).toEqual(['first', 'second'])
+})
+
+test('a key added while it is worked on is worked on once more, afterwards', async () => {
+  const { queue, started, take } = aQueue()
+  queue.add('a')
+  queue.add('a')
+  queue.add('a')
+  expect(started).toEqual(['a'])
+  ;(await take('a')).resolve()
+  ;(await take('a')).resolve()
+  await queue.drain()
+  expect(started).toEqual(['a', 'a'])
+})
+
+test('a key that fails comes back, each time after twice as long', async () => {
+  const { queue, errors, take } = aQueue()
+  queue.add('a')
+  ;(await take('a')).reject(new Error('no'))
+  ;(await take('a')).reject(new Error('no'))
+  ;(await take('a')).resolve()
+  await queue.drain()
+  expect(errors.map(({ retryMs }) => retryMs)).toEqual([250, 500])
+})
+
+test('a key comes back when it asked to', async () => {
+  const { queue, started, take } = aQueue()
+  queue.add('a')
+  const begin = performance.now()
+  ;(await take('a')).resolve(new Date(Date.now() + 100))
+  ;(await take('a')).resolve()
+  await queue.drain()
+  expect(started).toEqual(['a', 'a'])
+  expect(performance.now() - begin).toBeGreaterThanOrEqual(95)
+})
+
+test('a drained queue ends what is under way and begins nothing', async () => {
+  const { queue, started, take } = aQueue(1)
+  queue.add('a')
+  queue.add('b')
+  const drained = queue.drain()
+  queue.add('c')
+  ;(await take('a')).resolve(new Date())
+  await drained
+  expect(started).toEqual(['a'])
+})
+
+test('one worker per key, never more than there are workers, and no key is forgotten', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { minLength: 1, maxLength: 60 }),
+      fc.integer({ min: 1, max: 4 }),
+      async (keys, workers) => {
+        const busy = new Map<string, number>()
+        let most = 0
+        const lastAdded = new Map<string, number>()
+        const lastWorked = new Map<string, number>()
+        let clock = 0
+        const queue = createQueue({
+          workers,
+          work: async (key) => {
+            clock += 1
+            lastWorked.set(key, clock)
+            busy.set(key, (busy.get(key) ?? 0) + 1)
+            expect(busy.get(key)).toBe(1)
+            most = Math.max(
+              most,
+              [...busy.values()].reduce((sum, one) => sum + one, 0),
+            )
+            await new Promise((resolve) => setImmediate(resolve))
+            busy.set(key, 0)
+            return undefined
+          },
+          onError: (_, error) => {
+            throw error
+          },
+          now: () => new Date(),
+          random: () => 0,
+        })
+        for (const [index, key] of keys.entries()) {
+          clock += 1
+          lastAdded.set(key, clock)
+          queue.add(key)
+          if (index % 7 === 0) await new Promise((resolve) => setImmediate(resolve))
+        }
+        await expect
+          .poll(() => [...lastAdded].every(([key, added]) => (lastWorked.get(key) ?? 0) > added), { interval: 1 })
+          .toBe(true)
+        await queue.drain()
+        expect(most).toBeLessThanOrEqual(workers)
+      },
+    ),
+    { numRuns: 50 },
+  )
+})

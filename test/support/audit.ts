@@ -1,0 +1,46 @@
+/** The API server's audit log: what each user asked for. */
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+
+const entry = z.object({
+  verb: z.string(),
+  requestReceivedTimestamp: z.string(),
+  user: z.object({ username: z.string() }),
+  objectRef: z
+    .object({
+      resource: z.string().default(''),
+      subresource: z.string().optional(),
+      namespace: z.string().optional(),
+      name: z.string().optional(),
+    })
+    .optional(),
+  responseStatus: z.object({ code: z.number().default(0) }).optional(),
+})
+
+/** One finished request. */
+export type AuditEntry = {
+  readonly at: Date
+  /** `patch zendeskconnectors/status`. */
+  readonly what: string
+  readonly name: string | undefined
+  readonly code: number
+}
+
+/** Requests of one user, in the order in which they finished. */
+export async function requestsOf(auditLog: string, user: string): Promise<AuditEntry[]> {
+  const lines = (await readFile(auditLog, 'utf8')).split('\n')
+  // The last line may still be on its way.
+  return lines.slice(0, -1).flatMap((line) => {
+    const { verb, requestReceivedTimestamp, user: by, objectRef, responseStatus } = entry.parse(JSON.parse(line))
+    if (by.username !== user) return []
+    const resource = [objectRef?.resource, objectRef?.subresource].filter((part) => part !== undefined).join('/')
+    return [
+      {
+        at: new Date(requestReceivedTimestamp),
+        what: `${verb} ${resource}`,
+        name: objectRef?.name,
+        code: responseStatus?.code ?? 0,
+      },
+    ]
+  })
+}

@@ -29,7 +29,9 @@ program
 program
   .command('sync')
   .description('Run one sync run; started by the operator, which writes its orders into the environment.')
-  .option('--kubeconfig <file>', 'kubeconfig to use; default: the cluster that this runs in')
+  .addOption(
+    new Option('--kubeconfig <file>', 'kubeconfig to use; default: the cluster that this runs in').env('KUBECONFIG'),
+  )
   .action(async (options) => {
     const { runSyncCommand } = await import('./sync-command.ts')
     process.exitCode = await runSyncCommand(options, process.env)

@@ -15,7 +15,7 @@ import { readSecret } from './kube/secrets.ts'
 import { createView } from './kube/view.ts'
 import { createLogger } from './logger.ts'
 import { whenStopped } from './stop.ts'
-import { testConnection, withSkipped } from './zendesk/connection-test.ts'
+import { MOST_PER_TEST, testConnection, withSkipped } from './zendesk/connection-test.ts'
 import { connectTo, type Egress } from './zendesk/http.ts'
 
 export type OperatorOptions = {
@@ -67,7 +67,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
       recordEvent(cluster, (error) => log.warn({ error }, 'event not recorded'), connector, happening),
   }
   const zendesk = zendeskPort({ httpsProxy, noProxy }, now)
-  const spent = createSpentLedger(now)
+  const spent = createSpentLedger(now, MOST_PER_TEST)
   const ready = view.ready()
   const queue = createQueue({
     workers: options.workers,

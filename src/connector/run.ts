@@ -5,8 +5,15 @@ import { streamProgress } from './status.ts'
 
 const time = z.iso.datetime()
 
-/** Requests already made to the account, and how long ago at most: they count against the run's budget. */
-export const spent = z.object({ secondsAgo: z.number().min(0), requests: z.int().min(0) })
+/**
+ * Requests already made to the account, and how long ago at most: they count against the run's budget. An entry with an
+ * endpoint counts against that endpoint's own limit only; the same requests stand in an entry without one as well.
+ */
+export const spent = z.object({
+  secondsAgo: z.number().min(0),
+  requests: z.int().min(0),
+  endpoint: z.string().optional(),
+})
 export type Spent = z.output<typeof spent>
 
 /** Orders of one run, complete but for the Secret: the operator writes them into the Job, the pod reads them once. */
@@ -47,7 +54,14 @@ export const report = z.object({
   requests: z.int(),
   /** Requests answered with 429. */
   throttled: z.int(),
-  streams: z.array(streamProgress.extend({ late: z.int() })),
+  streams: z.array(
+    streamProgress.extend({
+      /** Published by this run though older than what was published before. */
+      late: z.int(),
+      /** Published by this run as OCSF base events, being of no known kind. */
+      unmapped: z.int().optional(),
+    }),
+  ),
 })
 export type Report = z.output<typeof report>
 

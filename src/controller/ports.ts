@@ -3,7 +3,7 @@ import type { Credentials } from '../connector/credentials.ts'
 import type { Happening } from '../connector/events.ts'
 import type { Observed, SecretVersion } from '../connector/observed.ts'
 import type { RunNames } from '../connector/orders.ts'
-import type { RunOrders } from '../connector/run.ts'
+import type { RunOrders, Spent } from '../connector/run.ts'
 import type { Connector } from '../connector/schema.ts'
 import type { Check, Status } from '../connector/status.ts'
 
@@ -24,11 +24,13 @@ export type Kubernetes = {
   recordEvent(connector: Connector, happening: Happening): Promise<void>
 }
 
+export type TestSpent = Omit<Spent, 'secondsAgo'>
+
 export type TestResult = {
   readonly checks: readonly Check[]
   readonly account: { readonly userId?: string; readonly role?: string; readonly requestsPerMinute?: number }
-  /** Requests made to the account. */
-  readonly requests: number
+  /** Requests made to the account, and those among them that an endpoint's own limit counts. */
+  readonly spent: readonly TestSpent[]
 }
 
 export type Zendesk = {

@@ -69,10 +69,10 @@ async function test({ connector }: Observed, status: Status, options: ReconcileO
     return withTest(connector, status, { checks, account: {}, secret: version }, now())
   }
   const result = await zendesk.test(connector, credentials, signal)
-  spent.record(subdomain(connector.spec.endpoint), result.requests)
+  spent.record(subdomain(connector.spec.endpoint), result.spent)
   const problem = result.checks.find((check) => check.result === 'Failed' || check.result === 'Unknown')
   log.info(
-    { connector: keyOf(connector), requests: result.requests, reason: problem?.reason ?? 'Connected' },
+    { connector: keyOf(connector), requests: result.spent[0]?.requests, reason: problem?.reason ?? 'Connected' },
     'connection test',
   )
   return withTest(connector, status, { checks: result.checks, account: result.account, secret: version }, now())

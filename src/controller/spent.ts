@@ -1,32 +1,31 @@
 /** What tests have spent of each account's budget in the last minute: runs are told, and count it as their own. */
 import type { Spent } from '../connector/run.ts'
+import type { TestSpent } from './ports.ts'
 
 export type SpentLedger = {
-  record(account: string, requests: number): void
+  record(account: string, spent: readonly TestSpent[]): void
   /** Requests of the last minute, by age. */
   of(account: string): Spent[]
 }
 
 const WINDOW_MS = 60_000
-/** The most that one test makes: assumed for each account by an operator that cannot know what the last one did. */
-export const MOST_PER_TEST = 10
 
-export function createSpentLedger(now: () => Date): SpentLedger {
-  const startedAt = now().getTime()
-  const accounts = new Map<string, { at: number; requests: number }[]>()
+type Entry = { readonly at: number; readonly spent: readonly TestSpent[] }
 
-  const recent = (account: string) => (accounts.get(account) ?? []).filter(({ at }) => now().getTime() - at < WINDOW_MS)
+/** `unknown` is assumed of each account at the start: an operator cannot know what the one before it did. */
+export function createSpentLedger(now: () => Date, unknown: readonly TestSpent[]): SpentLedger {
+  const atStart: Entry = { at: now().getTime(), spent: unknown }
+  const accounts = new Map<string, Entry[]>()
+
+  const recent = (entries: readonly Entry[]) => entries.filter(({ at }) => now().getTime() - at < WINDOW_MS)
 
   return {
-    record: (account, requests) => {
-      accounts.set(account, [...recent(account), { at: now().getTime(), requests }])
+    record: (account, spent) => {
+      accounts.set(account, [...recent(accounts.get(account) ?? []), { at: now().getTime(), spent }])
     },
-    of: (account) => {
-      const before = now().getTime() - startedAt < WINDOW_MS ? [{ at: startedAt, requests: MOST_PER_TEST }] : []
-      return [...before, ...recent(account)].map(({ at, requests }) => ({
-        secondsAgo: Math.max(0, Math.floor((now().getTime() - at) / 1000)),
-        requests,
-      }))
-    },
+    of: (account) =>
+      recent([atStart, ...(accounts.get(account) ?? [])]).flatMap(({ at, spent }) =>
+        spent.map((one) => ({ ...one, secondsAgo: Math.max(0, Math.floor((now().getTime() - at) / 1000)) })),
+      ),
   }
 }

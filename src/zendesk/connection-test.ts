@@ -10,6 +10,7 @@ import type { Check } from '../connector/status.ts'
 import { explainForbidden, notInPlan, readActor } from './access.ts'
 import { ZendeskError } from './errors.ts'
 import type { HttpAnswer, Transport } from './http.ts'
+import { ENDPOINT_LIMITS, type EndpointLimit } from './limits.ts'
 import { PROBES } from './probes.ts'
 import { readToken, requestToken } from './token.ts'
 import { judge } from './verdict.ts'
@@ -27,11 +28,19 @@ export type TestedAccount = {
   readonly requestsPerMinute?: number
 }
 
+export type TestSpent = { readonly requests: number; readonly endpoint?: string }
+
+/** The most that one test makes, for who cannot know what the last one did. */
+export const MOST_PER_TEST: readonly TestSpent[] = [
+  { requests: 10 },
+  ...ENDPOINT_LIMITS.map(({ endpoint }) => ({ requests: 1, endpoint })),
+]
+
 export type TestResult = {
   readonly checks: readonly Check[]
   readonly account: TestedAccount
-  /** Requests made: they count against the account's budget. */
-  readonly requests: number
+  /** Requests made: they count against the account's budget, and those with an endpoint against its own. */
+  readonly spent: readonly TestSpent[]
 }
 
 /** All checks of a subject, in the order in which they are shown. */
@@ -62,6 +71,7 @@ export async function testConnection(
   const { endpoint, streams } = subject
   const withinTime = AbortSignal.any([signal, AbortSignal.timeout(WHOLE_TEST_MS)])
   const checks: Check[] = [passed('Secret')]
+  const probed = new Map<string, number>()
   let requests = 0
   let limitOfAccount: number | undefined
   let account: TestedAccount = {}
@@ -82,7 +92,7 @@ export async function testConnection(
   const finish = (): TestResult => ({
     checks: withSkipped(checks, streams),
     account: limitOfAccount === undefined ? account : { ...account, requestsPerMinute: limitOfAccount },
-    requests,
+    spent: [{ requests }, ...[...probed].map(([endpoint, count]) => ({ requests: count, endpoint }))],
   })
 
   const answer = await attempt(() => requestToken(counted, credentials, TOKEN_SECONDS, withinTime))
@@ -100,8 +110,10 @@ export async function testConnection(
   }
   checks.push(passed('Endpoint'), passed('Token'))
 
-  const read = (path: string): Promise<HttpAnswer> =>
-    counted({ method: 'GET', path, headers: { authorization: `Bearer ${minted.token}` }, signal: withinTime })
+  const read: Read = (path, limit) => {
+    if (limit !== undefined) probed.set(limit.endpoint, (probed.get(limit.endpoint) ?? 0) + 1)
+    return counted({ method: 'GET', path, headers: { authorization: `Bearer ${minted.token}` }, signal: withinTime })
+  }
 
   const admin = await checkAdmin(read, endpoint, now)
   checks.push(admin.check)
@@ -123,7 +135,7 @@ async function attempt<T>(work: () => Promise<T>): Promise<T | ZendeskError> {
   }
 }
 
-type Read = (path: string) => Promise<HttpAnswer>
+type Read = (path: string, limit?: EndpointLimit) => Promise<HttpAnswer>
 
 async function checkAdmin(
   read: Read,
@@ -163,7 +175,7 @@ async function checkAdmin(
 
 async function checkStream(stream: StreamName, read: Read, endpoint: string, now: () => Date): Promise<Check> {
   const probe = PROBES[stream]
-  const answer = await attempt(() => read(probe.path))
+  const answer = await attempt(() => read(probe.path, probe.limit))
   if (answer instanceof ZendeskError) return unknown(stream, answer)
   const verdict = judge(answer, endpoint, now())
   switch (verdict.kind) {

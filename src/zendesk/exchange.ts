@@ -2,16 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Spent } from '../connector/run.ts'
 import type { HttpAnswer, HttpRequest, Transport } from './http.ts'
-import { createLimiter, type Limiter, WINDOW_MS } from './limiter.ts'
+import { createLimiter, type Limiter } from './limiter.ts'
+import { ENDPOINT_LIMITS, type EndpointLimit, WINDOW_MS } from './limits.ts'
 import { advisedWait } from './retry-after.ts'
-
-/** A limit that Zendesk sets on one endpoint, beside the account's. */
-export type EndpointLimit = {
-  readonly endpoint: string
-  readonly requestsPerMinute: number
-  /** Header in which Zendesk tells how much of it is left, by its lower-case name. */
-  readonly header?: string
-}
 
 export type ExchangeOptions = {
   readonly send: Transport
@@ -35,20 +28,25 @@ export type Exchange = {
 const MAX_CONCURRENT = 16
 
 export function createExchange({ send, requestsPerMinute, spent, guard, clock }: ExchangeOptions): Exchange {
-  const limiterOf = (limit: number) =>
-    createLimiter({ limit, windowMs: WINDOW_MS, spent, maxConcurrent: MAX_CONCURRENT, monotonic: clock.monotonic })
+  const limiterOf = (limit: number, endpoint?: string) =>
+    createLimiter({
+      limit,
+      windowMs: WINDOW_MS,
+      spent: spent.filter((one) => one.endpoint === endpoint),
+      maxConcurrent: MAX_CONCURRENT,
+      monotonic: clock.monotonic,
+    })
   const account = limiterOf(requestsPerMinute)
-  const endpoints = new Map<string, Limiter>()
+  const endpoints = new Map<string, Limiter>(
+    ENDPOINT_LIMITS.map(({ endpoint, requestsPerMinute: limit }) => [endpoint, limiterOf(limit, endpoint)]),
+  )
   const heldUntil = new Map<string, number>()
   let requests = 0
   let throttled = 0
   let offsetMs: number | undefined
 
-  const ofEndpoint = ({ endpoint, requestsPerMinute: limit }: EndpointLimit): Limiter => {
-    const limiter = endpoints.get(endpoint) ?? limiterOf(limit)
-    endpoints.set(endpoint, limiter)
-    return limiter
-  }
+  const inSlotOf = <T>(endpoint: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> =>
+    endpoints.get(endpoint)?.run(work, signal) ?? work()
 
   const untilOpen = async (scope: string, signal: AbortSignal) => {
     for (;;) {
@@ -83,13 +81,17 @@ export function createExchange({ send, requestsPerMinute, spent, guard, clock }:
         return answer
       }
       const inAccount = () => account.run(inSlot, signal)
-      return limit === undefined ? inAccount() : ofEndpoint(limit).run(inAccount, signal)
+      return limit === undefined ? inAccount() : inSlotOf(limit.endpoint, inAccount, signal)
     },
-    usage: () => ({ requests, throttled, spent: account.spent() }),
+    usage: () => ({ requests, throttled, spent: [...account.spent(), ...[...endpoints].flatMap(spentOf)] }),
     clockOffsetMs: () => offsetMs,
     close: () => {
       account.stop()
       for (const limiter of endpoints.values()) limiter.stop()
     },
   }
+}
+
+function spentOf([endpoint, limiter]: [string, Limiter]): Spent[] {
+  return limiter.spent().map((one) => ({ ...one, endpoint }))
 }

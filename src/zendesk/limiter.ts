@@ -6,8 +6,6 @@
 import Bottleneck from 'bottleneck'
 import type { Spent } from '../connector/run.ts'
 
-/** Zendesk's limits are per minute (D). */
-export const WINDOW_MS = 60_000
 /** Timers may fire a little early by another clock than their own. */
 const MARGIN_MS = 10
 

@@ -1,0 +1,33 @@
+/**
+ * A sink: where segments go. To add one, write a function that returns a `Sink` and name it where the sync command is put
+ * together; nothing else knows one sink from another.
+ */
+import type { Segment, SegmentHeader } from '../segment.ts'
+
+export type Sink = {
+  /** Tells this sink from any other; one with another identity is another chain. Not shown to anybody. */
+  readonly identity: string
+  /** Absent: what was published cannot be read back, and the checkpoint alone knows where the chain ends. */
+  readonly readBack?: ReadBack
+  /**
+   * Makes the segment durable under its stream and number, but only where nothing stands: 'published', or the header of
+   * what stands there. After an error nobody knows which of the two it was.
+   * @throws SinkError
+   */
+  publish(segment: Segment): Promise<'published' | { readonly taken: SegmentHeader }>
+}
+
+export type ReadBack = {
+  /** Highest number of a stream's segments; undefined when there is none. Costly: for a lost checkpoint. @throws SinkError */
+  last(stream: string): Promise<number | undefined>
+  /** Header of one segment; undefined when it is not there. @throws SinkError */
+  header(stream: string, number: number): Promise<SegmentHeader | undefined>
+  /** Lines of one segment that is there, oldest first. @throws SinkError */
+  lines(stream: string, number: number): AsyncIterable<string>
+}
+
+/** The sink refuses. `message` is one sentence for people that says what to mend. */
+export class SinkError extends Error {
+  override readonly name = 'SinkError'
+  readonly reason = 'SinkUnavailable'
+}

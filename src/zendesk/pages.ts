@@ -1,0 +1,156 @@
+/**
+ * Pages of Zendesk's API, taken apart without losing a character: records are handed on as the very text Zendesk sent,
+ * because their ids are 64-bit integers (D) that JSON.parse would round. Only what surrounds the records is parsed.
+ */
+import { ZendeskError } from './errors.ts'
+
+export type Page = {
+  /** Source text of each record, byte for byte. */
+  readonly records: string[]
+  /** The page without its records: meta, links, after_cursor, end_of_stream … */
+  readonly envelope: unknown
+}
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const BACKSLASH = 0x5c
+const ARRAY = 0x5b
+const ARRAY_END = 0x5d
+const OBJECT = 0x7b
+const OBJECT_END = 0x7d
+
+/**
+ * Splits a page into the elements of its top-level array `key` and the rest. A record is only matched bracket by
+ * bracket: one that is no valid JSON is handed on all the same.
+ * @throws ZendeskError ZendeskUnavailable when the page is cut off, no JSON, or without that array.
+ */
+export function splitPage(body: string, key: string): Page {
+  let records: string[] | undefined
+  let rest = ''
+  let restFrom = 0
+  let at = space(body, 0)
+  if (body.charCodeAt(at) !== OBJECT) throw malformed(key)
+  at = space(body, at + 1)
+  while (body.charCodeAt(at) !== OBJECT_END) {
+    const nameEnd = stringEnd(body, at, key)
+    const name = body.slice(at + 1, nameEnd - 1)
+    at = space(body, nameEnd)
+    if (body.charCodeAt(at) !== COLON) throw malformed(key)
+    at = space(body, at + 1)
+    const isRecords = name === key || (name.includes('\\') && unescaped(name) === key)
+    if (isRecords && body.charCodeAt(at) === ARRAY) {
+      records = []
+      rest += `${body.slice(restFrom, at)}[]`
+      at = splitArray(body, at, key, records)
+      restFrom = at
+    } else {
+      at = valueEnd(body, at, key)
+    }
+    at = space(body, at)
+    if (body.charCodeAt(at) === COMMA) at = space(body, at + 1)
+    else if (body.charCodeAt(at) !== OBJECT_END) throw malformed(key)
+  }
+  if (records === undefined) throw malformed(key)
+  return { records, envelope: parsed(rest + body.slice(restFrom), key) }
+}
+
+/** Puts the elements' texts into `records`; returns the index after the array. */
+function splitArray(body: string, start: number, key: string, records: string[]): number {
+  let at = space(body, start + 1)
+  if (body.charCodeAt(at) === ARRAY_END) return at + 1
+  for (;;) {
+    const end = valueEnd(body, at, key)
+    records.push(body.slice(at, end))
+    at = space(body, end)
+    const next = body.charCodeAt(at)
+    if (next === ARRAY_END) return at + 1
+    if (next !== COMMA) throw malformed(key)
+    at = space(body, at + 1)
+  }
+}
+
+function valueEnd(body: string, start: number, key: string): number {
+  const first = body.charCodeAt(start)
+  if (first === QUOTE) return stringEnd(body, start, key)
+  if (first !== OBJECT && first !== ARRAY) return scalarEnd(body, start, key)
+  let depth = 0
+  for (let at = start; at < body.length; at++) {
+    const code = body.charCodeAt(at)
+    if (code === QUOTE) at = stringEnd(body, at, key) - 1
+    else if (code === OBJECT || code === ARRAY) depth++
+    else if ((code === OBJECT_END || code === ARRAY_END) && --depth === 0) return at + 1
+  }
+  throw malformed(key)
+}
+
+function scalarEnd(body: string, start: number, key: string): number {
+  let at = start
+  for (; at < body.length; at++) {
+    const code = body.charCodeAt(at)
+    if (code <= 0x20 || code === COMMA || code === ARRAY_END || code === OBJECT_END) break
+  }
+  if (at === start || at === body.length) throw malformed(key)
+  return at
+}
+
+/** Index after the string that begins at `start`. */
+function stringEnd(body: string, start: number, key: string): number {
+  if (body.charCodeAt(start) !== QUOTE) throw malformed(key)
+  for (let at = start + 1; at < body.length; at++) {
+    const code = body.charCodeAt(at)
+    if (code === QUOTE) return at + 1
+    if (code === BACKSLASH) at++
+  }
+  throw malformed(key)
+}
+
+function space(body: string, start: number): number {
+  let at = start
+  for (;;) {
+    const code = body.charCodeAt(at)
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at
+    at++
+  }
+}
+
+function unescaped(name: string): unknown {
+  try {
+    return JSON.parse(`"${name}"`)
+  } catch {
+    return undefined
+  }
+}
+
+function parsed(text: string, key: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw malformed(key)
+  }
+}
+
+function malformed(key: string): ZendeskError {
+  return new ZendeskError(
+    'ZendeskUnavailable',
+    `Zendesk answered with a page of ${key} that is cut off or no valid JSON.`,
+  )
+}
+
+type Reviver = (this: unknown, name: string, value: unknown, context: { readonly source?: string }) => unknown
+
+const exactInteger: Reviver = (_name, value, { source }) =>
+  typeof value === 'number' && source !== undefined && !Number.isSafeInteger(value) && /^-?\d+$/.test(source)
+    ? source
+    : value
+
+/**
+ * A record as JSON.parse gives it, but integers that a double cannot hold exactly are their digits, as a string.
+ * @throws SyntaxError
+ */
+export function parseRecord(raw: string): unknown {
+  // Only a run of 16 digits can be beyond 2^53; a reviver costs ten times the parse.
+  return /\d{16}/.test(raw)
+    ? JSON.parse(raw, exactInteger as (name: string, value: unknown) => unknown)
+    : JSON.parse(raw)
+}

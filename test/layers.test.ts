@@ -21,7 +21,7 @@ const reserved: Readonly<Record<string, readonly string[]>> = {
   undici: ['zendesk', 'kube'],
   commander: ['.'],
   pino: ['.'],
-  yaml: ['.'],
+  yaml: ['.', 'kube'],
 }
 
 type Import = { readonly file: string; readonly folder: string; readonly target: string }

@@ -1,0 +1,188 @@
+/** From YAML to Connected or Error, on a real API server: what a platform engineer sees, reason by reason. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Account } from '../simulator/account.ts'
+import { connectorYaml, documents, secretYaml } from '../support/manifests.ts'
+import { type Served, type Stage, startStage } from '../support/stage.ts'
+
+let stage: Stage
+beforeAll(async () => {
+  stage = await startStage({ name: 'connection' })
+  await stage.startOperator()
+})
+afterAll(() => stage?.stop())
+
+const ready = ({ status }: Served) => status?.conditions?.find((one: { type: string }) => one.type === 'Ready')
+const isError = (reason: string) => (connector: Served) =>
+  connector.status?.connection === 'Error' && ready(connector)?.reason === reason
+const isConnected = ({ status }: Served) => status?.connection === 'Connected'
+
+let requests = 0
+/** Asks for a test by hand; any new value acts once. */
+async function testNow(name: string): Promise<void> {
+  requests += 1
+  const annotation = `cloudapps.security/test-requested-at=${requests}`
+  await stage.cluster.kubectl('annotate', 'zdc', name, '-n', 'security', '--overwrite', annotation)
+}
+
+async function anAccount(name: string, spec: object = {}): Promise<Account> {
+  const account = stage.simulator.account(name)
+  await stage.apply(documents(secretYaml(name), connectorYaml({ name, spec })))
+  return account
+}
+
+describe('a connector and its Secret', () => {
+  test('applied together are Connected, and kubectl wait knows it', async () => {
+    await anAccount('good')
+    const wait = (what: string) =>
+      stage.cluster.kubectl('wait', 'zdc/good', '-n', 'security', `--for=${what}`, '--timeout=20s')
+    await wait('condition=Ready')
+    await wait('jsonpath={.status.connection}=Connected')
+    const { status, metadata } = await stage.get('good')
+    expect(status.observedGeneration).toBe(metadata.generation)
+    expect(status.account).toMatchObject({ subdomain: 'good', role: 'admin', requestsPerMinute: 700 })
+  })
+
+  test('without the Secret is SecretNotFound; once it is created, Connected within a second of Zendesk’s answer', async () => {
+    const account = stage.simulator.account('later')
+    await stage.apply(connectorYaml({ name: 'later' }))
+    const missing = await stage.until('later', isError('SecretNotFound'))
+    expect(ready(missing).message).toContain('The Secret later-zendesk is not there')
+    expect(missing.status.conditions.map((one: { type: string }) => one.type)).toContain('Reconciling')
+    expect(account.ledger.count()).toBe(0)
+    await stage.apply(secretYaml('later'))
+    const connected = await stage.until('later', isConnected)
+    const answeredAt = Math.max(...account.ledger.requests('users/me|audit_logs').map((one) => one.at))
+    expect(Date.parse(connected.status.connectionTest.lastTime) - answeredAt).toBeLessThan(1000)
+  })
+
+  test('with a Secret that lacks a key is SecretKeyMissing, naming the key', async () => {
+    stage.simulator.account('keyless')
+    await stage.apply(
+      documents(secretYaml('keyless', { clientId: 'zendesk-connector' }), connectorYaml({ name: 'keyless' })),
+    )
+    expect(ready(await stage.until('keyless', isError('SecretKeyMissing'))).message).toContain('clientSecret')
+    await stage.apply(secretYaml('keyless'))
+    await stage.until('keyless', isConnected)
+  })
+
+  test('with a wrong secret is InvalidClient; a right one is taken up at once, a rotated one too', async () => {
+    const account = stage.simulator.account('wrong')
+    await stage.apply(
+      documents(
+        secretYaml('wrong', { clientId: 'zendesk-connector', clientSecret: 'nope' }),
+        connectorYaml({ name: 'wrong' }),
+      ),
+    )
+    await stage.until('wrong', isError('InvalidClient'))
+    await stage.apply(secretYaml('wrong'))
+    await stage.until('wrong', isConnected)
+    account.rotateSecret('zendesk-connector', 'new-secret')
+    await stage.apply(secretYaml('wrong', { clientId: 'zendesk-connector', clientSecret: 'new-secret' }))
+    const version = await stage.cluster.kubectl(
+      'get',
+      'secret',
+      'wrong-zendesk',
+      '-n',
+      'security',
+      '-o',
+      'jsonpath={.metadata.resourceVersion}',
+    )
+    const rotated = await stage.until(
+      'wrong',
+      ({ status }) => status.connectionTest.testedSecrets[0].resourceVersion === version,
+    )
+    expect(isConnected(rotated)).toBe(true)
+  })
+})
+
+describe('what Zendesk may answer', () => {
+  const inTrouble: [string, (account: Account) => void, string, string][] = [
+    ['agent', (account) => account.changeRole('agent'), 'NotAdmin', 'not an admin'],
+    ['suspended', (account) => account.suspendActingUser(), 'UserSuspended', 'suspended'],
+    ['professional', (account) => account.setPlan('professional'), 'PlanNotSupported', 'AuditLogs'],
+  ]
+  test.each(inTrouble)('%s', async (name, trouble, reason, words) => {
+    trouble(stage.simulator.account(name))
+    await stage.apply(documents(secretYaml(name), connectorYaml({ name })))
+    const served = await stage.until(name, isError(reason))
+    expect(ready(served).message).toContain(words)
+    expect(served.status.conditions.map((one: { type: string }) => one.type)).toContain('Stalled')
+  })
+
+  test('an account that is not there is AccountNotFound', async () => {
+    await stage.apply(documents(secretYaml('nobody'), connectorYaml({ name: 'nobody' })))
+    await stage.until('nobody', isError('AccountNotFound'))
+  })
+
+  test('an admin demoted later is found at the next test, and an admin again is Connected at the next: no restart', async () => {
+    const account = await anAccount('demoted')
+    await stage.until('demoted', isConnected)
+    account.changeRole('agent')
+    await testNow('demoted')
+    await stage.until('demoted', isError('NotAdmin'))
+    account.changeRole('admin')
+    await testNow('demoted')
+    const { status } = await stage.until('demoted', isConnected)
+    expect(status.lastHandledTestRequest).toBe(`${requests}`)
+  })
+
+  test('no answer leaves things as they were twice, is an Error the third time, and heals by itself', async () => {
+    const account = await anAccount('down')
+    await stage.until('down', isConnected)
+    const fault = account.addFault({ effect: { kind: 'status', status: 503 } })
+    await testNow('down')
+    const failures = (count: number) => (one: Served) => one.status.connectionTest.consecutiveFailures === count
+    for (const count of [1, 2]) {
+      const still = await stage.until('down', failures(count), { seconds: 60 })
+      expect([still.status.connection, ready(still).status]).toEqual(['Connected', 'True'])
+    }
+    const broken = await stage.until('down', failures(3), { seconds: 60 })
+    expect(isError('ZendeskUnavailable')(broken)).toBe(true)
+    expect(ready(broken).message).toMatch(/HTTP 503.*Next try at \d\d:\d\d:\d\d UTC/)
+    account.removeFault(fault)
+    await testNow('down')
+    await stage.until('down', isConnected)
+  })
+
+  test('no connection is NetworkError', async () => {
+    const account = stage.simulator.account('cut')
+    account.addFault({ effect: { kind: 'down' } })
+    await stage.apply(documents(secretYaml('cut'), connectorYaml({ name: 'cut' })))
+    const served = await stage.until('cut', ({ status }) => status?.connectionTest?.consecutiveFailures >= 1)
+    expect(served.status.connection).toBe('Pending')
+    expect(served.status.connectionTest.checks[0]).toMatchObject({
+      name: 'Endpoint',
+      result: 'Unknown',
+      reason: 'NetworkError',
+    })
+  })
+})
+
+test('what happened is told in Events, without repeats', async () => {
+  await anAccount('eventful')
+  await stage.until('eventful', isConnected)
+  for (let count = 0; count < 3; count += 1) {
+    await testNow('eventful')
+    const value = `${requests}`
+    await stage.until('eventful', ({ status }) => status.lastHandledTestRequest === value)
+  }
+  const described = await stage.cluster.kubectl('describe', 'zdc', 'eventful', '-n', 'security')
+  expect(described.match(/Connected to eventful\.zendesk\.com as admin/g)).toHaveLength(1)
+})
+
+test('a suspended connector is neither tested nor run, and goes on when it is no longer', async () => {
+  const account = await anAccount('resting', { suspend: true })
+  const resting = await stage.until('resting', (one) => ready(one)?.reason === 'Suspended')
+  expect([resting.status.connection, account.ledger.count()]).toEqual(['Pending', 0])
+  await stage.cluster.kubectl(
+    'patch',
+    'zdc',
+    'resting',
+    '-n',
+    'security',
+    '--type=merge',
+    '-p',
+    '{"spec":{"suspend":false}}',
+  )
+  await stage.until('resting', isConnected)
+})

@@ -1,0 +1,142 @@
+/** The resource as kubectl shows it, documents it, and refuses what is wrong. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Cluster, startCluster } from '../support/cluster/cluster.ts'
+import { connectorYaml, documents, secretYaml } from '../support/manifests.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ name: 'resource', images: {}, node: 'none' })
+  await cluster.kubectl('create', 'namespace', 'security')
+  await cluster.kubectl('apply', '-f', join(root, 'crds', 'zendeskconnectors.yaml'))
+  await cluster.kubectl('wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all')
+})
+afterAll(() => cluster?.stop())
+
+const apply = (yaml: string, ...flags: string[]) => cluster.kubectlWithInput(yaml, 'apply', '-f', '-', ...flags)
+
+const endpoints = [
+  'evil.example.com',
+  'acme.zendesk.com.evil.com',
+  'acme.zendesk.com/x',
+  'user@acme.zendesk.com',
+  'a.b.zendesk.com',
+  'ACME.zendesk.com',
+  'https://acme.zendesk.com',
+  'acme.zendesk.com:443',
+  '-acme.zendesk.com',
+  'acme_x.zendesk.com',
+  '.zendesk.com',
+  '',
+]
+test.each(endpoints)('the endpoint "%s" is refused at apply, with a sentence that helps', async (endpoint) => {
+  await expect(apply(connectorYaml({ name: 'acme', endpoint }), '--dry-run=server')).rejects.toThrow(
+    'must be the address of one Zendesk account in lower case, such as acme.zendesk.com',
+  )
+})
+
+test.each(['acme.zendesk.com', 'acme-2.zendesk.com', 'a.zendesk.com'])(
+  'the endpoint %s is accepted',
+  async (endpoint) => {
+    await expect(apply(connectorYaml({ name: 'accepted', endpoint }), '--dry-run=server')).resolves.toContain('created')
+  },
+)
+
+const refused: [string, object, string][] = [
+  ['no sink', { sync: { sink: {} } }, 'must name exactly one sink: file or stdout'],
+  [
+    'two sinks',
+    { sync: { sink: { stdout: {}, file: { claimName: 'x' } } } },
+    'must name exactly one sink: file or stdout',
+  ],
+  [
+    'an interval below a minute',
+    { sync: { interval: '30s', sink: { stdout: {} } } },
+    'must be a duration from 1m to 168h',
+  ],
+  [
+    'an interval that is none',
+    { sync: { interval: 'soon', sink: { stdout: {} } } },
+    'must be a duration from 1m to 168h',
+  ],
+  ['an unknown stream', { sync: { streams: ['Tickets'], sink: { stdout: {} } } }, 'Unsupported value: "Tickets"'],
+  ['a stream twice', { sync: { streams: ['Users', 'Users'], sink: { stdout: {} } } }, 'Duplicate value'],
+  ['too low a rate', { rateLimit: { requestsPerMinute: 5 } }, 'should be greater than or equal to 10'],
+  ['a field that does not exist', { sink: {} }, 'unknown field "spec.sink"'],
+]
+test.each(refused)('%s is refused', async (_, spec, sentence) => {
+  await expect(apply(connectorYaml({ spec }), '--dry-run=server')).rejects.toThrow(sentence)
+})
+
+test('a name that is too long for a label is refused', async () => {
+  await expect(
+    apply(connectorYaml({ name: 'a'.repeat(64), endpoint: 'acme.zendesk.com' }), '--dry-run=server'),
+  ).rejects.toThrow('63 characters')
+})
+
+test('another endpoint is another connector', async () => {
+  await apply(connectorYaml({ name: 'settled' }))
+  await expect(apply(connectorYaml({ name: 'settled', endpoint: 'other.zendesk.com' }))).rejects.toThrow(
+    'another account is another connector',
+  )
+})
+
+test('defaults are filled in by the API server, so that GitOps sees no drift', async () => {
+  await apply(connectorYaml({ name: 'plain' }))
+  const served = JSON.parse(await cluster.kubectl('get', 'zdc', 'plain', '-n', 'security', '-o', 'json'))
+  expect(served.spec).toEqual({
+    endpoint: 'plain.zendesk.com',
+    secretRef: { name: 'plain-zendesk' },
+    rateLimit: { requestsPerMinute: 200 },
+    connectionTest: { interval: '1h' },
+    sync: { interval: '15m', lookback: '168h', streams: ['Users', 'AuditLogs'], sink: { stdout: {} } },
+    suspend: false,
+  })
+  await expect(apply(connectorYaml({ name: 'plain' }))).resolves.toContain('unchanged')
+})
+
+test('kubectl get shows the columns, and more of them when asked', async () => {
+  await apply(connectorYaml({ name: 'columns' }))
+  const header = async (...flags: string[]) =>
+    (await cluster.kubectl('get', 'zdc', '-n', 'security', ...flags)).split('\n')[0]?.split(/\s+/)
+  const columns = ['NAME', 'STATUS', 'READY', 'REASON', 'LAST-TEST', 'LAST-SYNC', 'AGE']
+  expect(await header()).toEqual(columns)
+  expect(await header('-o', 'wide')).toEqual([...columns, 'ENDPOINT', 'SUSPENDED', 'MESSAGE'])
+  expect(await cluster.kubectl('get', 'cloudapps', '-n', 'security')).toContain('columns')
+})
+
+test('kubectl explain reads as documentation: every field says what it is for', async () => {
+  const explained = await cluster.kubectl('explain', 'zendeskconnector.spec', '--recursive')
+  expect(explained).toContain('requestsPerMinute')
+  const crd = JSON.parse(await cluster.kubectl('get', 'crd', 'zendeskconnectors.cloudapps.security', '-o', 'json'))
+  const undocumented: string[] = []
+  const look = (
+    path: string,
+    schema: { description?: string; properties?: Record<string, object>; items?: object },
+  ) => {
+    if (path !== 'spec' && schema.description === undefined) undocumented.push(path)
+    for (const [name, one] of Object.entries(schema.properties ?? {})) look(`${path}.${name}`, one)
+  }
+  look('spec', crd.spec.versions[0].schema.openAPIV3Schema.properties.spec)
+  expect(undocumented).toEqual([])
+})
+
+test('what the examples hold is accepted', async () => {
+  for (const name of ['namespace', 'file-sink', 'stdout-sink']) {
+    const yaml = await readFile(join(root, 'examples', `${name}.yaml`), 'utf8')
+    await expect(apply(yaml, '--dry-run=server')).resolves.toMatch(/created|unchanged|configured/)
+  }
+})
+
+test('the manifests of deploy/ are accepted as a whole', async () => {
+  await cluster.kubectl('create', 'namespace', 'zendesk-connector-system')
+  await expect(cluster.kubectl('apply', '-k', join(root, 'deploy'), '--dry-run=server')).resolves.toContain(
+    'deployment.apps/zendesk-connector',
+  )
+})
+
+test('documents of several kinds can be applied at once', async () => {
+  await expect(apply(documents(secretYaml('many'), connectorYaml({ name: 'many' })))).resolves.toContain('many created')
+})

@@ -62,7 +62,19 @@ export function readManifests(text: string, source: string): Manifests {
 
 function asConnector(value: unknown, source: string): ConnectorManifest {
   const { metadata, spec: ofConnector } = parsed(manifest, value, `${source}: ${KIND}`)
+  const unknown = unknownFields((value as { spec: unknown }).spec, ofConnector, 'spec')
+  if (unknown.length > 0) throw new UsageError(`${source}: ${KIND} is not right: unknown field ${unknown.join(', ')}.`)
   return { name: metadata.name, namespace: metadata.namespace, spec: ofConnector }
+}
+
+/** Fields that the schema does not know, as kubectl refuses them. The operator lets them pass: they may be a newer one's. */
+function unknownFields(given: unknown, known: unknown, path: string): string[] {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return []
+  return Object.entries(given).flatMap(([name, value]) => {
+    const inside = `${path}.${name}`
+    if (typeof known !== 'object' || known === null || !(name in known)) return [inside]
+    return unknownFields(value, (known as Record<string, unknown>)[name], inside)
+  })
 }
 
 function parsed<T>(schema: z.ZodType<T>, value: unknown, what: string): T {

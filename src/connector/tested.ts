@@ -1,6 +1,6 @@
 /** Writes a finished connection test down as facts. */
 import type { SecretVersion } from './observed.ts'
-import { lastOutcome, outcomeOf } from './outcome.ts'
+import { lastOutcome, type Outcome, outcomeOf } from './outcome.ts'
 import { type Connector, subdomain, TEST_REQUESTED_AT } from './schema.ts'
 import type { Check, Status } from './status.ts'
 
@@ -17,8 +17,7 @@ export function withTest(connector: Connector, status: Status, test: FinishedTes
   const before = lastOutcome(status.connectionTest)
   const outcome = outcomeOf(test.checks)
   const sameKind = before?.kind === outcome.kind
-  const sameReason =
-    'reason' in outcome && before !== undefined && 'reason' in before && before.reason === outcome.reason
+  const same = before !== undefined && reasonOf(before) === reasonOf(outcome)
   const failures = sameKind ? (status.connectionTest?.consecutiveFailures ?? 0) + 1 : 1
   const name = connector.spec.secretRef.name
   const requested = connector.metadata.annotations[TEST_REQUESTED_AT]
@@ -28,11 +27,17 @@ export function withTest(connector: Connector, status: Status, test: FinishedTes
     connectionTest: {
       lastTime: now.toISOString(),
       consecutiveFailures: outcome.kind === 'passed' ? 0 : failures,
-      reasonSince: (sameReason ? status.connectionTest?.reasonSince : undefined) ?? now.toISOString(),
+      ...(outcome.kind === 'passed'
+        ? {}
+        : { reasonSince: (same && status.connectionTest?.reasonSince) || now.toISOString() }),
       testedGeneration: connector.metadata.generation,
       testedSecrets: [test.secret === undefined ? { name } : { name, ...test.secret }],
       checks: [...test.checks],
     },
     ...(requested === undefined ? {} : { lastHandledTestRequest: requested.slice(0, 256) }),
   }
+}
+
+function reasonOf(outcome: Outcome): string {
+  return outcome.kind === 'passed' ? '' : outcome.reason
 }

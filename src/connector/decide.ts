@@ -17,7 +17,7 @@ import {
   SECRET_GRACE_MS,
   spread,
 } from './schedule.ts'
-import { SYNC_REQUESTED_AT, TEST_REQUESTED_AT } from './schema.ts'
+import { requested, SYNC_REQUESTED_AT, TEST_REQUESTED_AT } from './schema.ts'
 import { type LastRun, type Status, status as statusSchema } from './status.ts'
 import { summarise } from './summary.ts'
 
@@ -102,8 +102,8 @@ const secretIsNotTheTestedOne: Due = ({ observed: { connector, secret }, status 
 }
 
 const someoneAsksForATest: Due = ({ observed, status }) => {
-  const requested = observed.connector.metadata.annotations[TEST_REQUESTED_AT]?.slice(0, 256)
-  return requested === undefined || requested === status.lastHandledTestRequest ? undefined : NOW
+  const request = requested(observed.connector.metadata.annotations, TEST_REQUESTED_AT)
+  return request === undefined || request === status.lastHandledTestRequest ? undefined : NOW
 }
 
 /** A run that was refused knows something that the last test did not. */
@@ -144,8 +144,8 @@ const runDue: Due = (given) => {
 }
 
 const someoneAsksForARun: Due = ({ observed, status }) => {
-  const requested = observed.connector.metadata.annotations[SYNC_REQUESTED_AT]?.slice(0, 256)
-  return requested === undefined || requested === status.lastHandledSyncRequest ? undefined : NOW
+  const request = requested(observed.connector.metadata.annotations, SYNC_REQUESTED_AT)
+  return request === undefined || request === status.lastHandledSyncRequest ? undefined : NOW
 }
 
 const moreToDo: Due = ({ status }) => (status.sync?.lastRun?.result === 'MoreToDo' ? NOW : undefined)

@@ -9,20 +9,29 @@ import type { LastRun, Status, StreamProgress, SyncStatus } from './status.ts'
 
 /** The status with everything taken up that Jobs and checkpoint tell; `conditions` stay as they were. */
 export function takeUpRuns(observed: Observed, status: Status, now: Date): Status {
-  const sync = withProgress(observed, withEnd(observed, withStart(observed, status.sync ?? {}), now), now)
-  return sync === status.sync || Object.keys(sync).length === 0 ? status : { ...status, sync }
+  const begun = withStart(observed, status)
+  if (begun.sync === undefined) return begun
+  const sync = withProgress(observed, withEnd(observed, begun.sync, now), now)
+  return sync === begun.sync ? begun : { ...begun, sync }
 }
 
 /** A Job of a slot that is not written down yet was started by us before we could write it. */
-function withStart({ runs }: Observed, sync: SyncStatus): SyncStatus {
+function withStart({ runs }: Observed, status: Status): Status {
   const newest = runs.at(-1)
-  if (newest === undefined || newest.slot <= (sync.lastSlot ?? 0)) return sync
-  const startTime = newest.creationTime.toISOString()
+  if (newest === undefined || newest.slot <= (status.sync?.lastSlot ?? 0)) return status
+  return withStartedRun(status, newest)
+}
+
+/** The status with a run that was started. */
+export function withStartedRun(
+  status: Status,
+  { run, slot, creationTime, request }: Pick<ObservedRun, 'run' | 'slot' | 'creationTime' | 'request'>,
+): Status {
+  const startTime = creationTime.toISOString()
   return {
-    ...sync,
-    lastSlot: newest.slot,
-    lastStartTime: startTime,
-    activeRun: { id: newest.run, job: newest.run, startTime },
+    ...status,
+    ...(request === undefined ? {} : { lastHandledSyncRequest: request }),
+    sync: { ...status.sync, lastSlot: slot, lastStartTime: startTime, activeRun: { id: run, job: run, startTime } },
   }
 }
 

@@ -23,6 +23,8 @@ export type ObservedRun = {
   readonly run: string
   readonly slot: number
   readonly creationTime: Date
+  /** Value of the annotation sync-requested-at that this run answers. */
+  readonly request?: string
   readonly state: 'Active' | 'Succeeded' | 'Failed'
   readonly endTime?: Date
   /** Being deleted: it holds its turn until it is gone. */

@@ -123,6 +123,11 @@ export type Spec = z.output<typeof spec>
 export const TEST_REQUESTED_AT = `${GROUP}/test-requested-at`
 export const SYNC_REQUESTED_AT = `${GROUP}/sync-requested-at`
 
+/** What an annotation asks for, as far as it is kept; undefined: nothing. */
+export function requested(annotations: Readonly<Record<string, string>>, name: string): string | undefined {
+  return annotations[name]?.slice(0, 256)
+}
+
 const metadata = z.object({
   name: z.string(),
   namespace: z.string(),

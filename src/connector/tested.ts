@@ -1,7 +1,7 @@
 /** Writes a finished connection test down as facts. */
 import type { SecretVersion } from './observed.ts'
 import { lastOutcome, type Outcome, outcomeOf } from './outcome.ts'
-import { type Connector, subdomain, TEST_REQUESTED_AT } from './schema.ts'
+import { type Connector, requested, subdomain, TEST_REQUESTED_AT } from './schema.ts'
 import type { Check, Status } from './status.ts'
 
 export type FinishedTest = {
@@ -20,7 +20,7 @@ export function withTest(connector: Connector, status: Status, test: FinishedTes
   const same = before !== undefined && reasonOf(before) === reasonOf(outcome)
   const failures = sameKind ? (status.connectionTest?.consecutiveFailures ?? 0) + 1 : 1
   const name = connector.spec.secretRef.name
-  const requested = connector.metadata.annotations[TEST_REQUESTED_AT]
+  const request = requested(connector.metadata.annotations, TEST_REQUESTED_AT)
   return {
     ...status,
     account: { ...status.account, subdomain: subdomain(connector.spec.endpoint), ...test.account },
@@ -34,7 +34,7 @@ export function withTest(connector: Connector, status: Status, test: FinishedTes
       testedSecrets: [test.secret === undefined ? { name } : { name, ...test.secret }],
       checks: [...test.checks],
     },
-    ...(requested === undefined ? {} : { lastHandledTestRequest: requested.slice(0, 256) }),
+    ...(request === undefined ? {} : { lastHandledTestRequest: request }),
   }
 }
 

@@ -5,10 +5,10 @@
 import { readCredentials } from '../connector/credentials.ts'
 import { decide, type Step } from '../connector/decide.ts'
 import { happenings } from '../connector/events.ts'
-import { withFailedRun } from '../connector/facts.ts'
+import { withFailedRun, withStartedRun } from '../connector/facts.ts'
 import type { Observed } from '../connector/observed.ts'
 import { ordersFor } from '../connector/orders.ts'
-import { keyOf, SYNC_REQUESTED_AT, subdomain } from '../connector/schema.ts'
+import { keyOf, requested, SYNC_REQUESTED_AT, subdomain } from '../connector/schema.ts'
 import type { Status } from '../connector/status.ts'
 import { summarise } from '../connector/summary.ts'
 import { withTest } from '../connector/tested.ts'
@@ -83,19 +83,10 @@ async function startRun(slot: number, { connector }: Observed, status: Status, o
   const names = kubernetes.names(connector, slot)
   const { run } = names
   const orders = ordersFor({ ...connector, status }, slot, names, spent.of(subdomain(connector.spec.endpoint)))
-  const startTime = (await kubernetes.startRun(connector, orders)).toISOString()
+  const creationTime = await kubernetes.startRun(connector, orders)
   log.info({ connector: keyOf(connector), run, slot }, 'run started')
-  const requested = connector.metadata.annotations[SYNC_REQUESTED_AT]
-  return {
-    ...status,
-    ...(requested === undefined ? {} : { lastHandledSyncRequest: requested.slice(0, 256) }),
-    sync: {
-      ...status.sync,
-      lastSlot: slot,
-      lastStartTime: startTime,
-      activeRun: { id: run, job: run, startTime },
-    },
-  }
+  const request = requested(connector.metadata.annotations, SYNC_REQUESTED_AT)
+  return withStartedRun(status, { run, slot, creationTime, ...(request === undefined ? {} : { request }) })
 }
 
 /** Writes the status, and tells what happened on the way to it. */

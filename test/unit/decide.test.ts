@@ -111,6 +111,8 @@ describe('a run is started', () => {
     const decision = decide(observed(withStatus(connector, fresh), { runs }), at(1))
     expect(decision.step).toEqual({ do: 'nothing' })
     expect(decision.status.sync).toMatchObject({ lastSlot: 1, activeRun: { id: 'acme-1' } })
+    const asked = decide(observed(withStatus(connector, fresh), { runs: [aRun({ request: 'now' })] }), at(1))
+    expect(asked.status.lastHandledSyncRequest).toBe('now')
   })
 })
 

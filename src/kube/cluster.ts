@@ -1,0 +1,143 @@
+/**
+ * Calls to one API server. `HTTPS_PROXY` does not hold for this way.
+ *
+ * client-node gives the credentials (access.ts), undici carries the bytes: client-node's own calls open a connection per
+ * request, have no time limit, drop fields that they do not know, and put whole answers into their errors' messages.
+ */
+import { Agent, request } from 'undici'
+import { loadAccess, type TlsMaterial } from './access.ts'
+import { fromAnswer, fromExchange, KubeError } from './errors.ts'
+import { jsonLines } from './json-lines.ts'
+
+const HEADERS_TIMEOUT = 30_000
+
+/** One call. `query` entries that are undefined are left out. */
+export type Call = {
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
+  readonly body?: unknown
+  /** How a PATCH is meant; JSON otherwise. */
+  readonly contentType?: 'application/json-patch+json' | 'application/apply-patch+yaml'
+  readonly accept?: string
+  readonly signal?: AbortSignal
+  /** Default: 20,000. */
+  readonly timeoutMilliseconds?: number
+}
+
+/** A watch. It ends with a Timeout when nothing has arrived for `stallMilliseconds`. */
+export type WatchCall = Pick<Call, 'query' | 'accept'> & {
+  readonly signal: AbortSignal
+  readonly stallMilliseconds: number
+}
+
+/** Access to one API server. All calls fail with KubeError and nothing else. */
+export type Cluster = {
+  request(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, call?: Call): Promise<unknown>
+  /** The events of a watch as the server sends them; returns when the server ends it. */
+  watch(path: string, call: WatchCall): AsyncGenerator<unknown>
+  /** Ends what is under way and closes all connections. */
+  close(): Promise<void>
+}
+
+/** Opens no connection yet. Throws when neither a kubeconfig is named nor a service account is there. */
+export function loadCluster({ kubeconfig }: { readonly kubeconfig?: string }): Cluster {
+  const access = loadAccess(kubeconfig)
+  const closing = new AbortController()
+  const agents = agentCache(closing.signal)
+
+  async function send(method: string, path: string, call: Omit<Call, 'signal'>, signal: AbortSignal, stall: number) {
+    const { headers, tls } = await access.credentials()
+    const exchange = request(access.server + path + queryString(call.query), {
+      dispatcher: agents.agentFor(tls),
+      method: method as 'GET',
+      headers: {
+        accept: call.accept ?? 'application/json',
+        'user-agent': 'zendesk-connector',
+        ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
+        ...headers,
+      },
+      signal,
+      bodyTimeout: stall,
+      headersTimeout: Math.min(stall || HEADERS_TIMEOUT, HEADERS_TIMEOUT),
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    })
+    // undici hears the signal only when it has a connection.
+    const answer = await Promise.race([exchange, rejectedBy(signal)])
+    if (answer.statusCode < 300) return answer.body
+    throw fromAnswer(answer.statusCode, parsed(await answer.body.text()))
+  }
+
+  return {
+    async request(method, path, call = {}) {
+      const signals = [closing.signal, ...(call.signal ? [call.signal] : [])]
+      const time = AbortSignal.timeout(call.timeoutMilliseconds ?? 20_000)
+      try {
+        const body = await send(method, path, call, AbortSignal.any([time, ...signals]), 0)
+        const text = await body.text()
+        const answer = parsed(text)
+        if (answer === undefined) throw new KubeError('Malformed', 'the API server answered with something but JSON')
+        return answer
+      } catch (error) {
+        throw fromExchange(
+          error,
+          signals.some((signal) => signal.aborted),
+        )
+      }
+    },
+    async *watch(path, { signal, stallMilliseconds, ...call }) {
+      const ended = AbortSignal.any([closing.signal, signal])
+      try {
+        const query = { ...call.query, watch: true }
+        yield* jsonLines(await send('GET', path, { ...call, query }, ended, stallMilliseconds))
+      } catch (error) {
+        throw fromExchange(error, ended.aborted)
+      }
+    },
+    async close() {
+      closing.abort()
+      await agents.close()
+    },
+  }
+}
+
+/** One agent as long as CA and client certificate stay what they are: they rotate under a running process. */
+function agentCache(closing: AbortSignal) {
+  let agent: Agent | undefined
+  let material = ''
+  const agentFor = (tls: TlsMaterial): Agent => {
+    const current = JSON.stringify(Object.entries(tls).map(([name, value]) => [name, String(value)]))
+    if (agent && current === material) return agent
+    // Calls under way may end on the connections that they began on.
+    void agent?.close()
+    material = current
+    // HTTP/2 is off: after a silent stall of its one connection a watch had not recovered after 85 s.
+    agent = new Agent({
+      allowH2: false,
+      // The signal also ends a connection that is not yet made, which undici would wait for.
+      connect: { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000, signal: closing },
+    })
+    return agent
+  }
+  return { agentFor, close: async () => agent?.destroy() }
+}
+
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}
+
+function queryString(query: Call['query'] = {}): string {
+  const entries = Object.entries(query).filter(([, value]) => value !== undefined)
+  const pairs = entries.map(([name, value]): [string, string] => [name, String(value)])
+  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`
+}
+
+/** undefined: no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * What is kept of each kind of object that is watched. Parsed once, at the door: what nobody reads is dropped, above
+ * all annotations, because `kubectl apply` copies a Secret's data into one.
+ */
+import { z } from 'zod'
+import type { ObservedPod, ObservedRun, SecretVersion } from '../connector/observed.ts'
+import { CHECKPOINT_KEY, type Checkpoint, checkpoint } from '../connector/run.ts'
+import { KIND, SYNC_REQUESTED_AT } from '../connector/schema.ts'
+import { SLOT_LABEL, SYNC_CONTAINER } from './names.ts'
+import type { Kept } from './store.ts'
+
+/** The controller of an object: the connector of a Job, the Job of a pod. */
+export type Owner = { readonly name: string; readonly uid: string }
+
+export type KeptSecret = Kept
+export type KeptJob = Kept & { readonly owner: Owner; readonly run: Omit<ObservedRun, 'pods'> }
+export type KeptPod = Kept & { readonly owner: Owner; readonly pod: ObservedPod }
+export type KeptCheckpoint = Kept & { readonly owner: Owner; readonly checkpoint: Checkpoint | undefined }
+
+const time = z.iso.datetime().transform((text) => new Date(text))
+const text = z.string().default('')
+const metadata = z.object({ namespace: z.string(), name: z.string(), uid: z.string(), resourceVersion: z.string() })
+const ownedMetadata = metadata.extend({
+  creationTimestamp: time,
+  deletionTimestamp: z.string().optional(),
+  labels: z.record(z.string(), z.string()).default({}),
+  ownerReferences: z
+    .array(z.object({ kind: z.string(), name: z.string(), uid: z.string(), controller: z.boolean().default(false) }))
+    .default([]),
+})
+const conditions = z
+  .array(
+    z.object({ type: z.string(), status: z.string(), reason: text, message: text, lastTransitionTime: time.nullish() }),
+  )
+  .default([])
+
+function controller({ ownerReferences }: z.output<typeof ownedMetadata>, kind: string): Owner | undefined {
+  const found = ownerReferences.find((owner) => owner.controller && owner.kind === kind)
+  return found && { name: found.name, uid: found.uid }
+}
+
+function bare({ namespace, name, uid, resourceVersion }: Kept['metadata']): Kept['metadata'] {
+  return { namespace, name, uid, resourceVersion }
+}
+
+/** Identity and version of a Secret, and nothing else. */
+export function keepSecret(raw: unknown): KeptSecret {
+  return z.object({ metadata }).parse(raw)
+}
+
+/** Version of a kept Secret. */
+export function secretVersion({ metadata: { uid, resourceVersion } }: KeptSecret): SecretVersion {
+  return { uid, resourceVersion }
+}
+
+const job = z.object({
+  metadata: ownedMetadata.extend({
+    annotations: z.object({ [SYNC_REQUESTED_AT]: z.string().optional() }).prefault({}),
+  }),
+  status: z.object({ conditions, completionTime: time.optional() }).prefault({}),
+})
+
+/** The Job of a run; undefined for one that no connector controls. */
+export function keepJob(raw: unknown): KeptJob | undefined {
+  const { metadata, status } = job.parse(raw)
+  const owner = controller(metadata, KIND)
+  if (!owner) return undefined
+  const done = (type: string) => status.conditions.find((one) => one.type === type && one.status === 'True')
+  const [complete, failed] = [done('Complete'), done('Failed')]
+  const endTime = status.completionTime ?? (complete ?? failed)?.lastTransitionTime ?? undefined
+  const request = metadata.annotations[SYNC_REQUESTED_AT]
+  const run = {
+    run: metadata.name,
+    slot: z.coerce.number().pipe(z.int()).parse(metadata.labels[SLOT_LABEL]),
+    creationTime: metadata.creationTimestamp,
+    state: complete ? 'Succeeded' : failed ? 'Failed' : 'Active',
+    deleting: metadata.deletionTimestamp !== undefined,
+    ...(request !== undefined && { request }),
+    ...(endTime && { endTime }),
+    ...(failed && { failure: because(failed) }),
+  } as const
+  return { metadata: bare(metadata), owner, run }
+}
+
+const containerState = z.object({
+  waiting: z.object({ reason: text, message: text }).optional(),
+  terminated: z.object({ exitCode: z.int(), reason: text, message: text }).optional(),
+})
+const pod = z.object({
+  metadata: ownedMetadata,
+  status: z
+    .object({
+      phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown']).catch('Unknown'),
+      reason: text,
+      message: text,
+      conditions,
+      containerStatuses: z.array(z.object({ name: text, state: containerState.prefault({}) })).default([]),
+    })
+    .prefault({ phase: 'Pending' }),
+})
+
+/** A pod of a run; undefined for one that no Job controls. */
+export function keepPod(raw: unknown): KeptPod | undefined {
+  const { metadata, status } = pod.parse(raw)
+  const owner = controller(metadata, 'Job')
+  if (!owner) return undefined
+  // Others may be injected beside it.
+  const state = status.containerStatuses.find(({ name }) => name === SYNC_CONTAINER)?.state
+  const unscheduled = status.conditions.find((one) => one.type === 'PodScheduled' && one.status === 'False')
+  const waiting = state?.waiting ?? unscheduled
+  const termination = state?.terminated ? state.terminated.message.trim() || state.terminated.reason : because(status)
+  const kept = {
+    name: metadata.name,
+    phase: status.phase,
+    creationTime: metadata.creationTimestamp,
+    ...(waiting && status.phase === 'Pending' && { waiting: because(waiting) }),
+    ...(state?.terminated && { exitCode: state.terminated.exitCode }),
+    ...(termination && { termination }),
+  }
+  return { metadata: bare(metadata), owner, pod: kept }
+}
+
+const configMap = z.object({ metadata: ownedMetadata, data: z.record(z.string(), z.string()).default({}) })
+
+/** The ConfigMap with a connector's checkpoint; undefined for any other. Throws when the checkpoint cannot be read. */
+export function keepCheckpoint(raw: unknown): KeptCheckpoint | undefined {
+  const { metadata, data } = configMap.parse(raw)
+  const owner = controller(metadata, KIND)
+  const stored = data[CHECKPOINT_KEY]
+  if (!owner || stored === undefined) return undefined
+  return { metadata: bare(metadata), owner, checkpoint: parseCheckpoint(stored) }
+}
+
+/** The checkpoint that a ConfigMap holds as text; none before the first run. Throws when it cannot be read. */
+export function parseCheckpoint(stored: string | undefined): Checkpoint | undefined {
+  return stored ? checkpoint.parse(JSON.parse(stored)) : undefined
+}
+
+function because({ reason, message }: { readonly reason: string; readonly message: string }): string {
+  return [reason, message].filter(Boolean).join(': ')
+}

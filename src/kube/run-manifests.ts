@@ -1,0 +1,199 @@
+/** The objects that a run needs, as manifests. Pure: equal inputs give equal manifests. */
+import { EXIT, type RunOrders } from '../connector/run.ts'
+import { type Connector, requested, SYNC_REQUESTED_AT, subdomain } from '../connector/schema.ts'
+import {
+  ACCOUNT_LABEL,
+  CONNECTOR_LABEL,
+  connectorLabel,
+  egressName,
+  MANAGED_BY,
+  PROGRAM,
+  SLOT_LABEL,
+  SYNC_CONTAINER,
+  syncIdentityName,
+} from './names.ts'
+import { ownedBy } from './paths.ts'
+
+/** What all runs of an installation have in common. */
+export type RunSettings = {
+  readonly image: string
+  readonly logLevel: string
+  /** PEM; trusted beside the public authorities. */
+  readonly caBundle?: string
+  /** Without a password: it can be read in each Job. */
+  readonly httpsProxy?: string
+  readonly noProxy?: string
+}
+
+const BASE = '/var/run/zendesk-connector'
+const CREDENTIALS_DIR = `${BASE}/credentials`
+const SINK_DIR = `${BASE}/sink`
+const CA_DIR = `${BASE}/ca`
+const CA_KEY = 'ca.crt'
+/** Time beyond its slice after which Kubernetes ends a run. */
+const GRACE_SECONDS = 900
+/** The user and group of the image. */
+const USER = 65532
+
+function metadata(connector: Connector, name: string, labels: Readonly<Record<string, string>> = {}) {
+  return {
+    name,
+    namespace: connector.metadata.namespace,
+    labels: {
+      'app.kubernetes.io/name': PROGRAM,
+      [MANAGED_BY]: PROGRAM,
+      [CONNECTOR_LABEL]: connectorLabel(connector.metadata.name),
+      ...labels,
+    },
+    ownerReferences: [ownedBy(connector)],
+  }
+}
+
+/** The identity of the connector's runs, and its one right: its own checkpoint. */
+export function identityManifests(connector: Connector, checkpoint: string) {
+  const name = syncIdentityName(connector.metadata.name)
+  const rbac = 'rbac.authorization.k8s.io'
+  return {
+    serviceAccount: {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: metadata(connector, name),
+      automountServiceAccountToken: false,
+    },
+    role: {
+      apiVersion: `${rbac}/v1`,
+      kind: 'Role',
+      metadata: metadata(connector, name),
+      rules: [{ apiGroups: [''], resources: ['configmaps'], resourceNames: [checkpoint], verbs: ['get', 'update'] }],
+    },
+    roleBinding: {
+      apiVersion: `${rbac}/v1`,
+      kind: 'RoleBinding',
+      metadata: metadata(connector, name),
+      roleRef: { apiGroup: rbac, kind: 'Role', name },
+      subjects: [{ kind: 'ServiceAccount', name, namespace: connector.metadata.namespace }],
+    },
+  }
+}
+
+/** The checkpoint before the first run: empty. */
+export function checkpointManifest(connector: Connector, checkpoint: string) {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata(connector, checkpoint) }
+}
+
+/** The CA bundle that runs trust. */
+export function egressManifest(connector: Connector, caBundle: string) {
+  const name = egressName(connector.metadata.name)
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata(connector, name), data: { [CA_KEY]: caBundle } }
+}
+
+/** The Job of one run. */
+export function jobManifest(connector: Connector, orders: RunOrders, settings: RunSettings) {
+  const slot = String(orders.slot)
+  const labels = { [ACCOUNT_LABEL]: subdomain(orders.endpoint), [SLOT_LABEL]: slot }
+  const described = metadata(connector, orders.run, labels)
+  const request = requested(connector.metadata.annotations, SYNC_REQUESTED_AT)
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { ...described, ...(request !== undefined && { annotations: { [SYNC_REQUESTED_AT]: request } }) },
+    spec: {
+      completions: 1,
+      backoffLimit: 3,
+      podReplacementPolicy: 'Failed',
+      activeDeadlineSeconds: orders.sliceSeconds + GRACE_SECONDS,
+      podFailurePolicy: {
+        rules: [
+          {
+            action: 'FailJob',
+            onExitCodes: {
+              containerName: SYNC_CONTAINER,
+              operator: 'In',
+              values: [EXIT.usage, EXIT.software, EXIT.permission, EXIT.fenced],
+            },
+          },
+          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+        ],
+      },
+      template: { metadata: { labels: described.labels }, spec: podSpec(connector, orders, settings) },
+    },
+  }
+}
+
+function podSpec(connector: Connector, orders: RunOrders, settings: RunSettings) {
+  const mounts = volumesOf(connector, orders, settings)
+  return {
+    restartPolicy: 'Never',
+    terminationGracePeriodSeconds: 30,
+    serviceAccountName: syncIdentityName(connector.metadata.name),
+    automountServiceAccountToken: true,
+    enableServiceLinks: false,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: USER,
+      runAsGroup: USER,
+      fsGroup: USER,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    volumes: mounts.map(({ volume }) => volume),
+    containers: [
+      {
+        name: SYNC_CONTAINER,
+        image: settings.image,
+        imagePullPolicy: 'IfNotPresent',
+        args: ['sync'],
+        env: environment(orders, settings),
+        resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '256Mi' } },
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        },
+        terminationMessagePolicy: 'File',
+        volumeMounts: mounts.map(({ volume, mountPath, readOnly }) => ({ name: volume.name, mountPath, readOnly })),
+      },
+    ],
+  }
+}
+
+// Whole Secrets and ConfigMaps, not single keys: a key that is missing is for the run to report, not for the kubelet.
+function volumesOf(connector: Connector, { sink }: RunOrders, { caBundle }: RunSettings) {
+  const secret = { secretName: connector.spec.secretRef.name, defaultMode: 0o440 }
+  const always = [
+    { volume: { name: 'credentials', secret }, mountPath: CREDENTIALS_DIR, readOnly: true },
+    { volume: { name: 'tmp', emptyDir: {} }, mountPath: '/tmp', readOnly: false },
+  ]
+  const claim = sink.kind === 'file' ? { persistentVolumeClaim: { claimName: sink.claimName } } : undefined
+  const ca = caBundle === undefined ? undefined : { configMap: { name: egressName(connector.metadata.name) } }
+  return [
+    ...always,
+    ...(claim ? [{ volume: { name: 'sink', ...claim }, mountPath: SINK_DIR, readOnly: false }] : []),
+    ...(ca ? [{ volume: { name: 'ca', ...ca }, mountPath: CA_DIR, readOnly: true }] : []),
+  ]
+}
+
+function environment(orders: RunOrders, { logLevel, httpsProxy, noProxy, caBundle }: RunSettings) {
+  const field = (fieldPath: string) => ({ valueFrom: { fieldRef: { fieldPath } } })
+  const values = {
+    RUN_ORDERS: JSON.stringify(orders),
+    CREDENTIALS_DIR,
+    SINK_DIR: orders.sink.kind === 'file' ? SINK_DIR : undefined,
+    LOG_LEVEL: logLevel,
+    HTTPS_PROXY: httpsProxy,
+    NO_PROXY: noProxy,
+    NODE_EXTRA_CA_CERTS: caBundle === undefined ? undefined : `${CA_DIR}/${CA_KEY}`,
+  }
+  return [
+    { name: 'POD_NAME', ...field('metadata.name') },
+    { name: 'POD_UID', ...field('metadata.uid') },
+    ...Object.entries(values).flatMap(([name, value]) =>
+      value === undefined ? [] : [{ name, value: literal(value) }],
+    ),
+  ]
+}
+
+// In a variable's value $(NAME) stands for another variable; a displayName may hold one by chance.
+function literal(value: string): string {
+  return value.replaceAll('$', '$$$$')
+}

@@ -1,0 +1,31 @@
+/** Reads a Secret when it is needed. Nothing here keeps it. */
+import { z } from 'zod'
+import type { Cluster } from './cluster.ts'
+import { isKubeError, KubeError } from './errors.ts'
+import { pathOf } from './paths.ts'
+
+/** A Secret's contents as text, and which version they are of. */
+export type Secret = {
+  readonly uid: string
+  readonly resourceVersion: string
+  readonly data: Readonly<Record<string, string>>
+}
+
+const secret = z.object({
+  metadata: z.object({ uid: z.string(), resourceVersion: z.string() }),
+  data: z.record(z.string(), z.string()).default({}),
+})
+
+/** undefined: not there. Throws KubeError. */
+export async function readSecret(cluster: Cluster, namespace: string, name: string): Promise<Secret | undefined> {
+  try {
+    const parsed = secret.safeParse(await cluster.request('GET', pathOf('/api/v1', namespace, 'secrets', name)))
+    if (!parsed.success) throw new KubeError('Malformed', 'the API server answered with something that is no Secret')
+    const { metadata, data } = parsed.data
+    const decoded = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')])
+    return { uid: metadata.uid, resourceVersion: metadata.resourceVersion, data: Object.fromEntries(decoded) }
+  } catch (error) {
+    if (isKubeError(error, 'NotFound')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Keeps a local copy of one collection: list it page by page, then watch from there, for ever. Whatever goes wrong is
+ * tried again after a pause that grows; nothing that an object, a handler or the network does ends the loop. Between
+ * events there is no request but the one that opens the watch again.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+import type { Cluster } from './cluster.ts'
+import { fromAnswer, isKubeError, KubeError } from './errors.ts'
+import { type Change, createStore, type Kept, storeKey } from './store.ts'
+
+const SECOND = 1000
+/** The longest pause before the next try, and the age from which a watch that ends counts as healthy. */
+const LONGEST_PAUSE = 30 * SECOND
+const PAGE = 500
+
+/** A collection and what to keep of it. */
+export type WatchOptions<T extends Kept> = {
+  /** `/api/v1`, `/apis/batch/v1`. */
+  readonly api: string
+  readonly plural: string
+  /** One list and watch each; all namespaces by default. */
+  readonly namespaces?: readonly string[] | undefined
+  readonly labelSelector?: string
+  /** Fetches no more than metadata: the server leaves spec, data and status out. */
+  readonly metadataOnly?: boolean
+  /** What is kept of an object: undefined for one that nobody reads; throws for one that cannot be read. */
+  readonly keep: (raw: unknown) => T | undefined
+  readonly onChange: Change<T>
+  /** An object that `keep` could not read; it is left out, and told once until it can be read again. */
+  readonly onMalformed: (key: string, error: unknown) => void
+  /** A handler that threw, or a list or watch that failed and is tried again. */
+  readonly onProblem: (problem: unknown) => void
+  readonly signal: AbortSignal
+  /** A watch without a sign of life for this long is opened again; bookmarks come each minute. Default: 180,000. */
+  readonly stallMilliseconds?: number
+}
+
+/** A local copy of a collection. */
+export type Collection<T extends Kept> = {
+  get(key: string): T | undefined
+  values(): Iterable<T>
+  /** Resolves when all was listed once; rejects when the signal ends it before. */
+  readonly synced: Promise<void>
+  /** Takes the answer to a write of our own, so that it is seen before the watch brings it. */
+  learn(raw: unknown): void
+  /** Resolves when the signal has ended all loops. */
+  readonly ended: Promise<void>
+}
+
+const identity = z.object({
+  metadata: z.object({ namespace: z.string(), name: z.string(), uid: z.string(), resourceVersion: z.string() }),
+})
+const listPage = z.object({
+  metadata: z.object({ resourceVersion: z.string(), continue: z.string().optional() }),
+  items: z.array(z.unknown()).nullable(),
+})
+const watchEvent = z.object({ type: z.string(), object: z.unknown() })
+const bookmark = z.object({ metadata: z.object({ resourceVersion: z.string() }) })
+
+/** Begins to copy at once; only the signal ends it. */
+export function watchCollection<T extends Kept>(cluster: Cluster, options: WatchOptions<T>): Collection<T> {
+  const { signal, onProblem } = options
+  const store = createStore<T>((key, before, after) => guarded(() => options.onChange(key, before, after)))
+  const malformed = new Map<string, string>()
+
+  function guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      onProblem(error)
+    }
+  }
+
+  // One object that cannot be read never stops the others, and what was known of it is no longer true.
+  function keep(raw: unknown): T | undefined {
+    const who = identity.safeParse(raw)
+    const key = who.success ? storeKey(who.data) : 'unknown'
+    try {
+      const kept = options.keep(raw)
+      malformed.delete(key)
+      return kept
+    } catch (error) {
+      const text = String(error)
+      if (malformed.get(key) !== text) guarded(() => options.onMalformed(key, error))
+      malformed.set(key, text)
+      return undefined
+    }
+  }
+
+  function take(raw: unknown, put: (object: T) => void): void {
+    const kept = keep(raw)
+    const who = identity.safeParse(raw)
+    if (kept) put(kept)
+    else if (who.success) store.delete(who.data)
+  }
+
+  function forget(last: Kept): void {
+    malformed.delete(storeKey(last))
+    store.delete(last)
+  }
+
+  async function list(path: string, namespace: string | undefined): Promise<string> {
+    const since = performance.now()
+    const kept: T[] = []
+    let next: string | undefined
+    for (;;) {
+      const query = { labelSelector: options.labelSelector, limit: PAGE, continue: next }
+      const answer = await cluster.request('GET', path, { query, signal, accept: accept('PartialObjectMetadataList') })
+      const page = parse(listPage, answer)
+      for (const item of page.items ?? []) {
+        const object = keep(item)
+        if (object) kept.push(object)
+      }
+      next = page.metadata.continue || undefined
+      if (next !== undefined) continue
+      const version = page.metadata.resourceVersion
+      store.replace(kept, { version, namespace, since })
+      return version
+    }
+  }
+
+  function accept(kind: string): string {
+    return options.metadataOnly ? `application/json;as=${kind};g=meta.k8s.io;v=v1` : 'application/json'
+  }
+
+  // Returns when the server ends it; `moved` tells from which version to go on.
+  async function watch(path: string, from: string, moved: (version: string) => void): Promise<void> {
+    const timeoutSeconds = Math.round(300 + Math.random() * 300)
+    const query = {
+      labelSelector: options.labelSelector,
+      resourceVersion: from,
+      allowWatchBookmarks: true,
+      timeoutSeconds,
+    }
+    const stallMilliseconds = options.stallMilliseconds ?? 180 * SECOND
+    // The server ends it after timeoutSeconds; one that does not is no longer watching.
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), (timeoutSeconds + 30) * SECOND)
+    try {
+      const call = { query, accept: accept('PartialObjectMetadata'), stallMilliseconds }
+      for await (const raw of cluster.watch(path, { ...call, signal: AbortSignal.any([signal, late.signal]) })) {
+        const { type, object } = parse(watchEvent, raw)
+        if (type === 'ERROR') throw fromAnswer(500, object)
+        if (type === 'DELETED') forget(parse(identity, object))
+        else if (type !== 'BOOKMARK') take(object, store.put)
+        moved(parse(bookmark, object).metadata.resourceVersion)
+      }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async function loop(namespace: string | undefined, listed: () => void): Promise<void> {
+    const path = `${options.api}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${options.plural}`
+    let version: string | undefined
+    let failures = 0
+    while (!signal.aborted) {
+      const began = performance.now()
+      try {
+        if (version === undefined) {
+          version = await list(path, namespace)
+          listed()
+        }
+        await watch(path, version, (seen) => {
+          version = seen
+          store.passed(seen, namespace)
+        })
+      } catch (error) {
+        if (signal.aborted) return
+        if (isKubeError(error, 'Gone')) version = undefined
+        else onProblem(error)
+      }
+      // Also a watch that the server ends well: one that is closed right after its first event must not spin.
+      if (performance.now() - began >= LONGEST_PAUSE) failures = 0
+      else await pause(failures++)
+    }
+  }
+
+  async function pause(failures: number): Promise<void> {
+    const longest = Math.min(LONGEST_PAUSE, 0.25 * SECOND * 2 ** Math.min(failures, 10))
+    await delay(Math.random() * longest, undefined, { signal }).catch(() => {})
+  }
+
+  const loops = (options.namespaces ?? [undefined]).map((namespace) => {
+    const first = Promise.withResolvers<void>()
+    const end = loop(namespace, first.resolve).finally(() => {
+      first.reject(new KubeError('Aborted', `${options.plural} were not listed before the end`))
+    })
+    return { first: first.promise, end }
+  })
+  const synced = Promise.all(loops.map(({ first }) => first)).then(() => undefined)
+  // Nobody may be waiting for it when the signal ends it early.
+  synced.catch(() => {})
+  return {
+    get: store.get,
+    values: store.values,
+    synced,
+    learn(raw) {
+      // A deletion may be answered with a Status: that is no object, and the watch tells.
+      if (identity.safeParse(raw).success) take(raw, store.putOwn)
+    },
+    ended: Promise.all(loops.map(({ end }) => end)).then(() => undefined),
+  }
+}
+
+function parse<S extends z.ZodType>(schema: S, raw: unknown): z.output<S> {
+  const parsed = schema.safeParse(raw)
+  if (parsed.success) return parsed.data
+  throw new KubeError('Malformed', 'the API server sent something that is no list and no watch event')
+}

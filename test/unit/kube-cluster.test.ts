@@ -1,0 +1,58 @@
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { loadCluster } from '../../src/kube/cluster.ts'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'kube-cluster-'))
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+async function kubeconfig(cluster: object): Promise<string> {
+  const file = join(folder, 'config')
+  const config = {
+    clusters: [{ name: 'c', cluster }],
+    users: [{ name: 'u', user: { token: 'c4n4ry' } }],
+    contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+    'current-context': 'x',
+  }
+  await writeFile(file, JSON.stringify(config))
+  return file
+}
+
+test('closing leaves no connection behind, not even one that is still being made', async () => {
+  const server = createServer((socket) => socket.resume()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const { port } = server.address() as AddressInfo
+  const cluster = loadCluster({ kubeconfig: await kubeconfig({ server: `https://127.0.0.1:${port}` }) })
+  const call = cluster.request('GET', '/version')
+  const [socket] = await accepted
+  const began = performance.now()
+  const closed = once(socket, 'close')
+  await cluster.close()
+  await expect(call).rejects.toMatchObject({ reason: 'Aborted' })
+  await closed
+  // undici alone holds on to it for ten seconds.
+  expect(performance.now() - began).toBeLessThan(5_000)
+  server.close()
+})
+
+test('where nothing listens the error says so, and holds no token', async () => {
+  const cluster = loadCluster({ kubeconfig: await kubeconfig({ server: 'https://127.0.0.1:1' }) })
+  await expect(cluster.request('GET', '/version')).rejects.toThrow(/^no connection to the API server \(ECONNREFUSED\)$/)
+  await cluster.close()
+})
+
+test('a kubeconfig that cannot be used is refused, and not quoted', async () => {
+  const file = await kubeconfig({ server: 'https://127.0.0.1:1', 'proxy-url': 'http://proxy:3128' })
+  expect(() => loadCluster({ kubeconfig: file })).toThrow('proxy-url is not supported')
+  await writeFile(file, 'users: [{ token: c4n4ry')
+  expect(() => loadCluster({ kubeconfig: file })).toThrow(`kubeconfig ${file} cannot be read: it is not a kubeconfig`)
+  await writeFile(file, '{}')
+  expect(() => loadCluster({ kubeconfig: file })).toThrow(/cannot be read|names no cluster/)
+})

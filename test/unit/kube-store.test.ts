@@ -1,0 +1,113 @@
+import fc from 'fast-check'
+import { beforeEach, expect, test } from 'vitest'
+import { createIndex } from '../../src/kube/index-by.ts'
+import { jsonLines } from '../../src/kube/json-lines.ts'
+import { createStore, type Kept, type Store } from '../../src/kube/store.ts'
+
+const object = (name: string, version: number, uid = name, namespace = 'a'): Kept => ({
+  metadata: { namespace, name, uid, resourceVersion: String(version) },
+})
+const told = (kept: Kept | undefined) => kept && `${kept.metadata.uid}@${kept.metadata.resourceVersion}`
+
+const listed = (version: number, namespace?: string) => ({
+  version: String(version),
+  namespace,
+  since: performance.now(),
+})
+
+let changes: string[]
+let store: Store<Kept>
+beforeEach(() => {
+  changes = []
+  store = createStore((key, before, after) => changes.push(`${key}: ${told(before)} -> ${told(after)}`))
+})
+
+test('the newer version stays, from whichever side it comes', () => {
+  store.put(object('x', 9))
+  store.putOwn(object('x', 10))
+  store.put(object('x', 9))
+  store.put(object('x', 10))
+  expect(changes).toEqual(['a/x: undefined -> x@9', 'a/x: x@9 -> x@10'])
+})
+
+test('deleted and created again is two changes', () => {
+  store.put(object('x', 1, 'one'))
+  store.put(object('x', 5, 'two'))
+  store.delete(object('x', 4, 'one'))
+  expect(changes).toEqual(['a/x: undefined -> one@1', 'a/x: one@1 -> undefined', 'a/x: undefined -> two@5'])
+})
+
+test('a list is the truth, also when its versions are lower', () => {
+  store.put(object('x', 7))
+  store.put(object('gone', 8))
+  store.replace([object('x', 3), object('new', 4)], listed(4))
+  expect(Array.from(store.values(), told)).toEqual(['x@3', 'new@4'])
+})
+
+test('a list does not take back a write of our own that was answered after it began', () => {
+  store.put(object('x', 1))
+  const began = performance.now()
+  store.putOwn(object('x', 6))
+  store.putOwn(object('new', 7))
+  store.replace([object('x', 1)], { version: '5', namespace: undefined, since: began })
+  expect(Array.from(store.values(), told)).toEqual(['x@6', 'new@7'])
+})
+
+test('an answer that comes after the end of its object does not bring it back', () => {
+  store.put(object('x', 1))
+  store.delete(object('x', 6))
+  store.passed('6', undefined)
+  store.putOwn(object('x', 5))
+  expect([...store.values()]).toEqual([])
+  // Nor when the end fell between two watches, or while the list was under way.
+  const since = performance.now()
+  store.putOwn(object('y', 7))
+  store.replace([], { version: '9', namespace: undefined, since })
+  store.putOwn(object('y', 8))
+  expect([...store.values()]).toEqual([])
+  store.putOwn(object('y', 10))
+  expect(Array.from(store.values(), told)).toEqual(['y@10'])
+})
+
+test('what one namespace is past says nothing of the others', () => {
+  store.passed('9', 'a')
+  store.putOwn(object('x', 5, 'x', 'a'))
+  store.putOwn(object('y', 5, 'y', 'b'))
+  expect(Array.from(store.values(), told)).toEqual(['y@5'])
+})
+
+test('a list of one namespace says nothing of the others', () => {
+  store.put(object('x', 1, 'x', 'a'))
+  store.put(object('y', 1, 'y', 'b'))
+  store.replace([], listed(9, 'a'))
+  expect(Array.from(store.values(), told)).toEqual(['y@1'])
+})
+
+test('an index knows where each key stands', () => {
+  const index = createIndex()
+  index.move('k', undefined, 'one')
+  index.move('l', undefined, 'one')
+  index.move('k', 'one', 'two')
+  index.move('l', 'one', undefined)
+  expect([[...index.under('one')], [...index.under('two')]]).toEqual([[], ['k']])
+})
+
+test('lines are found wherever the chunks are cut', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.object()), fc.array(fc.nat(50)), async (values, sizes) => {
+      const bytes = new TextEncoder().encode(values.map((value) => `${JSON.stringify(value)}\n`).join(''))
+      const read: unknown[] = []
+      for await (const value of jsonLines(chunked(bytes, sizes))) read.push(value)
+      expect(read).toEqual(JSON.parse(JSON.stringify(values)))
+    }),
+  )
+})
+
+async function* chunked(bytes: Uint8Array, sizes: readonly number[]) {
+  let at = 0
+  for (const size of sizes) {
+    yield bytes.subarray(at, at + size)
+    at += size
+  }
+  yield bytes.subarray(at)
+}

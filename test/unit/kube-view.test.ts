@@ -1,0 +1,288 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Cluster } from '../../src/kube/cluster.ts'
+import { createView, type View } from '../../src/kube/view.ts'
+
+const created = '2026-01-01T00:00:00Z'
+let version = 1
+const meta = (name: string, more: object = {}) => ({
+  namespace: 'a',
+  name,
+  uid: `${name}-uid`,
+  resourceVersion: String(version++),
+  creationTimestamp: created,
+  ...more,
+})
+const ownedBy = (kind: string, name: string, uid = `${name}-uid`) => ({
+  ownerReferences: [{ apiVersion: 'v1', kind, name, uid, controller: true }],
+})
+const connector = (name: string, secret = 'creds', more: object = {}) => ({
+  metadata: meta(name, more),
+  spec: { endpoint: 'acme.zendesk.com', secretRef: { name: secret }, sync: { sink: { stdout: {} } } },
+})
+const job = (name: string, slot: number, owner: object, status: object = {}, more: object = {}) => ({
+  metadata: meta(name, { ...owner, labels: { 'cloudapps.security/slot': String(slot) }, ...more }),
+  status,
+})
+const pod = (name: string, owner: string, status: object) => ({ metadata: meta(name, ownedBy('Job', owner)), status })
+
+/** An API server whose collections are arrays, and whose watches say what `send` is given. */
+function scripted() {
+  const collections = new Map<string, unknown[]>()
+  const watchers = new Map<string, (event: unknown) => void>()
+  const nameOf = (path: string) => path.split('/').at(-1) ?? ''
+  const cluster: Cluster = {
+    request: async (_method, path) => ({
+      metadata: { resourceVersion: '1' },
+      items: collections.get(nameOf(path)) ?? [],
+    }),
+    async *watch(path, { signal }) {
+      const queue: unknown[] = []
+      let wake = () => {}
+      signal.addEventListener('abort', () => wake())
+      watchers.set(nameOf(path), (event) => {
+        queue.push(event)
+        wake()
+      })
+      while (!signal.aborted) {
+        yield* queue.splice(0)
+        await new Promise<void>((resolve) => {
+          wake = resolve
+          if (queue.length > 0) resolve()
+        })
+      }
+    },
+    close: async () => {},
+  }
+  const send = async (plural: string, type: string, object: unknown) => {
+    await vi.waitUntil(() => watchers.has(plural))
+    watchers.get(plural)?.({ type, object })
+    await turn()
+    await turn()
+  }
+  return { cluster, collections, send }
+}
+
+let server: ReturnType<typeof scripted>
+let end: AbortController
+let changed: string[]
+let malformed: string[]
+let problems: unknown[]
+
+beforeEach(() => {
+  server = scripted()
+  end = new AbortController()
+  changed = []
+  malformed = []
+  problems = []
+})
+afterEach(() => end.abort())
+
+async function view(onChange = (key: string) => void changed.push(key)): Promise<View> {
+  const made = createView(server.cluster, {
+    onChange,
+    onMalformed: (key, message) => malformed.push(`${key} ${message}`),
+    onProblem: (collection, problem) => problems.push([collection, problem]),
+    signal: end.signal,
+  })
+  await made.ready()
+  changed.length = 0
+  return made
+}
+
+describe('what is observed of a connector', () => {
+  test('is nothing when there is none', async () => {
+    expect((await view()).observe('a/acme')).toBeUndefined()
+  })
+
+  test('is the connector, its Secret, its Jobs with their pods, and its checkpoint', async () => {
+    const stored = { account: 'acme', sink: 's', streams: {} }
+    server.collections.set('zendeskconnectors', [connector('acme')])
+    server.collections.set('secrets', [{ metadata: meta('creds', { annotations: { leak: 'canary' } }) }])
+    server.collections.set('jobs', [
+      job('two', 2, ownedBy('ZendeskConnector', 'acme')),
+      job('one', 1, ownedBy('ZendeskConnector', 'acme')),
+      job('foreign', 3, ownedBy('ZendeskConnector', 'acme', 'an earlier uid')),
+    ])
+    server.collections.set('pods', [pod('one-x', 'one', { phase: 'Running' })])
+    server.collections.set('configmaps', [
+      { metadata: meta('egress', ownedBy('ZendeskConnector', 'acme')), data: { 'ca.crt': 'PEM' } },
+      {
+        metadata: meta('acme-zendesk-checkpoint', ownedBy('ZendeskConnector', 'acme')),
+        data: { 'checkpoint.json': JSON.stringify(stored) },
+      },
+    ])
+    const observed = (await view()).observe('a/acme')
+    expect(observed?.connector.spec.rateLimit.requestsPerMinute).toBe(200)
+    expect(observed?.secret).toEqual({ uid: 'creds-uid', resourceVersion: expect.any(String) })
+    expect(observed?.runs.map(({ run, slot, pods }) => [run, slot, pods.map(({ name }) => name)])).toEqual([
+      ['one', 1, ['one-x']],
+      ['two', 2, []],
+    ])
+    expect(observed?.checkpoint).toEqual(stored)
+    expect(JSON.stringify(observed)).not.toContain('canary')
+    expect([malformed, problems]).toEqual([[], []])
+  })
+
+  test('is not the checkpoint of an earlier connector of the same name', async () => {
+    const stored = JSON.stringify({ account: 'acme', sink: 's', streams: {} })
+    server.collections.set('zendeskconnectors', [connector('acme')])
+    server.collections.set('configmaps', [
+      {
+        metadata: meta('acme-zendesk-checkpoint', ownedBy('ZendeskConnector', 'acme', 'an earlier uid')),
+        data: { 'checkpoint.json': stored },
+      },
+    ])
+    const observed = (await view()).observe('a/acme')
+    expect(observed).toBeDefined()
+    expect(observed?.checkpoint).toBeUndefined()
+  })
+
+  test.each([
+    [{}, { state: 'Active' }],
+    [
+      { conditions: [{ type: 'FailureTarget', status: 'True', reason: 'x', lastTransitionTime: created }] },
+      { state: 'Active' },
+    ],
+    [
+      { completionTime: created, conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: created }] },
+      { state: 'Succeeded', endTime: new Date(created) },
+    ],
+    [
+      {
+        conditions: [
+          {
+            type: 'Failed',
+            status: 'True',
+            reason: 'PodFailurePolicy',
+            message: 'exit 77',
+            lastTransitionTime: created,
+          },
+        ],
+      },
+      { state: 'Failed', endTime: new Date(created), failure: 'PodFailurePolicy: exit 77' },
+    ],
+  ])('is the state of its Job: %j', async (status, expected) => {
+    server.collections.set('zendeskconnectors', [connector('acme')])
+    server.collections.set('jobs', [job('one', 1, ownedBy('ZendeskConnector', 'acme'), status)])
+    expect((await view()).observe('a/acme')?.runs).toEqual([
+      { run: 'one', slot: 1, creationTime: new Date(created), deleting: false, pods: [], ...expected },
+    ])
+  })
+
+  test.each([
+    [
+      {
+        phase: 'Pending',
+        conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/1 nodes' }],
+      },
+      { phase: 'Pending', waiting: 'Unschedulable: 0/1 nodes' },
+    ],
+    [
+      {
+        phase: 'Pending',
+        containerStatuses: [
+          { name: 'injected', state: { running: {} } },
+          { name: 'sync', state: { waiting: { reason: 'ErrImagePull', message: 'no such image' } } },
+        ],
+      },
+      { phase: 'Pending', waiting: 'ErrImagePull: no such image' },
+    ],
+    [
+      {
+        phase: 'Failed',
+        containerStatuses: [
+          { name: 'sync', state: { terminated: { exitCode: 77, reason: 'Error', message: 'NotAdmin\n' } } },
+        ],
+      },
+      { phase: 'Failed', exitCode: 77, termination: 'NotAdmin' },
+    ],
+    [
+      {
+        phase: 'Failed',
+        containerStatuses: [{ name: 'sync', state: { terminated: { exitCode: 137, reason: 'OOMKilled' } } }],
+      },
+      { phase: 'Failed', exitCode: 137, termination: 'OOMKilled' },
+    ],
+    [
+      { phase: 'Failed', reason: 'Evicted', message: 'low on memory' },
+      { phase: 'Failed', termination: 'Evicted: low on memory' },
+    ],
+  ])('is why its pod waits or how it ended: %j', async (status, expected) => {
+    server.collections.set('zendeskconnectors', [connector('acme')])
+    server.collections.set('jobs', [job('one', 1, ownedBy('ZendeskConnector', 'acme'))])
+    server.collections.set('pods', [pod('p', 'one', status)])
+    expect((await view()).observe('a/acme')?.runs[0]?.pods).toEqual([
+      { name: 'p', creationTime: new Date(created), ...expected },
+    ])
+  })
+})
+
+describe('a connector is told of', () => {
+  test('its Secret coming and going, also after it names another', async () => {
+    server.collections.set('zendeskconnectors', [connector('acme', 'old'), connector('other', 'else')])
+    const seen = await view()
+    await server.send('secrets', 'ADDED', { metadata: meta('old') })
+    expect(changed).toEqual(['a/acme'])
+    await server.send('zendeskconnectors', 'MODIFIED', connector('acme', 'new'))
+    await server.send('secrets', 'MODIFIED', { metadata: meta('old') })
+    expect(changed).toEqual(['a/acme', 'a/acme'])
+    await server.send('secrets', 'ADDED', { metadata: meta('new') })
+    expect(changed).toEqual(['a/acme', 'a/acme', 'a/acme'])
+    expect(seen.observe('a/acme')?.secret?.uid).toBe('new-uid')
+    await server.send('secrets', 'DELETED', { metadata: meta('new') })
+    expect(seen.observe('a/acme')?.secret).toBeUndefined()
+  })
+
+  test('its Jobs, their pods and its checkpoint', async () => {
+    server.collections.set('zendeskconnectors', [connector('acme')])
+    const seen = await view()
+    await server.send('pods', 'ADDED', pod('p', 'one', { phase: 'Pending' }))
+    expect(changed).toEqual([])
+    await server.send('jobs', 'ADDED', job('one', 1, ownedBy('ZendeskConnector', 'acme')))
+    await server.send('pods', 'MODIFIED', pod('p', 'one', { phase: 'Running' }))
+    expect(changed).toEqual(['a/acme', 'a/acme'])
+    expect(seen.observe('a/acme')?.runs[0]?.pods[0]?.phase).toBe('Running')
+  })
+
+  test('an answer to a write of its own, at once', async () => {
+    server.collections.set('zendeskconnectors', [connector('acme')])
+    const seen = await view()
+    seen.learn.job(job('one', 1, ownedBy('ZendeskConnector', 'acme')))
+    seen.learn.connector({ ...connector('acme'), status: { connection: 'Connected' } })
+    seen.learn.job({ kind: 'Status', metadata: {}, status: 'Success' })
+    expect(seen.observe('a/acme')?.runs).toHaveLength(1)
+    expect(seen.observe('a/acme')?.connector.status?.connection).toBe('Connected')
+    expect(malformed).toEqual([])
+  })
+})
+
+test('an object that cannot be read is told once and does not stop the others', async () => {
+  const broken = (name: string) => ({ metadata: meta(name), spec: { endpoint: 1 } })
+  server.collections.set('zendeskconnectors', [broken('bad'), connector('good')])
+  const seen = await view()
+  await server.send('zendeskconnectors', 'MODIFIED', broken('bad'))
+  expect(malformed).toEqual([expect.stringMatching(/^a\/bad zendeskconnectors: spec\.endpoint: .*; spec\.secretRef: /)])
+  expect([...seen.keys()]).toEqual(['a/good'])
+  await server.send('zendeskconnectors', 'MODIFIED', broken('good'))
+  expect(seen.observe('a/good')).toBeUndefined()
+  await server.send('zendeskconnectors', 'MODIFIED', connector('good'))
+  expect(seen.observe('a/good')).toBeDefined()
+  expect(problems).toEqual([])
+})
+
+test('a listener that throws is told of and ends nothing', async () => {
+  server.collections.set('zendeskconnectors', [connector('acme')])
+  const seen = await view(() => {
+    throw new Error('from the listener')
+  })
+  await server.send('zendeskconnectors', 'ADDED', connector('later'))
+  expect(seen.observe('a/later')).toBeDefined()
+  expect(problems.map(String)).toEqual(Array(2).fill('zendeskconnectors,Error: from the listener'))
+})
+
+test('the signal ends everything', async () => {
+  const seen = await view()
+  end.abort()
+  await expect(seen.ended).resolves.toBeUndefined()
+})

@@ -1,0 +1,188 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Cluster } from '../../src/kube/cluster.ts'
+import { KubeError } from '../../src/kube/errors.ts'
+import type { Kept } from '../../src/kube/store.ts'
+import { type Collection, watchCollection } from '../../src/kube/watch.ts'
+
+const thing = (name: string, version: number, uid = name) => ({
+  metadata: { namespace: 'a', name, uid, resourceVersion: String(version) },
+})
+const listOf = (version: number, items: unknown[], more = '') => ({
+  metadata: { resourceVersion: String(version), continue: more },
+  items,
+})
+const event = (type: string, object: unknown) => ({ type, object })
+const gone = event('ERROR', { code: 410, reason: 'Expired', message: 'too old resource version' })
+
+type Call = {
+  readonly kind: 'list' | 'watch'
+  readonly path: string
+  readonly query: Record<string, unknown>
+  at: number
+}
+
+let end: AbortController
+let calls: Call[]
+let lists: (unknown | Error)[]
+let watches: unknown[][]
+let changes: string[]
+let problems: unknown[]
+
+beforeEach(() => {
+  end = new AbortController()
+  calls = []
+  lists = []
+  watches = []
+  changes = []
+  problems = []
+})
+afterEach(() => {
+  end.abort()
+  vi.restoreAllMocks()
+})
+
+const asked = () => calls.map(({ kind, query }) => `${kind} ${query.resourceVersion ?? query.continue ?? ''}`.trim())
+
+/** A server that gives the lists and watches in turn; a watch beyond the last stays open. */
+const cluster: Cluster = {
+  async request(_method, path, call) {
+    calls.push({ kind: 'list', path, query: { ...call?.query }, at: performance.now() })
+    const answer = lists.shift() ?? listOf(1, [])
+    if (answer instanceof Error) throw answer
+    return answer
+  },
+  async *watch(path, { query, signal }) {
+    calls.push({ kind: 'watch', path, query: { ...query }, at: performance.now() })
+    const events = watches.shift()
+    yield* events ?? []
+    if (!events) await new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
+  },
+  close: async () => {},
+}
+
+function begin(more: { namespaces?: string[]; onChange?: (key: string) => void } = {}): Collection<Kept> {
+  return watchCollection<Kept>(cluster, {
+    api: '/api/v1',
+    plural: 'things',
+    keep: (raw) => raw as Kept,
+    onChange: (key, before, after) =>
+      changes.push(`${key} ${before?.metadata.uid ?? '-'} -> ${after?.metadata.uid ?? '-'}`),
+    onMalformed: (key) => problems.push(key),
+    onProblem: (problem) => problems.push(problem),
+    signal: end.signal,
+    ...more,
+  })
+}
+
+test('a collection is listed page by page and watched from there', async () => {
+  lists = [listOf(5, [thing('x', 1)], 'page-2'), listOf(5, [thing('y', 2)])]
+  const things = begin()
+  await things.synced
+  expect(Array.from(things.values(), ({ metadata }) => metadata.name)).toEqual(['x', 'y'])
+  await vi.waitUntil(() => calls.length === 3)
+  expect(asked()).toEqual(['list', 'list page-2', 'watch 5'])
+  expect(calls[2]?.query).toMatchObject({ allowWatchBookmarks: true })
+  expect(Number(calls[2]?.query.timeoutSeconds)).toBeGreaterThanOrEqual(300)
+})
+
+test('a watch that ends goes on from the last version seen, that of a bookmark included', async () => {
+  lists = [listOf(5, [])]
+  watches = [[event('ADDED', thing('x', 7)), event('BOOKMARK', { metadata: { resourceVersion: '9' } })]]
+  begin()
+  await vi.waitUntil(() => calls.length === 3)
+  expect(asked()).toEqual(['list', 'watch 5', 'watch 9'])
+  expect(problems).toEqual([])
+})
+
+test('a version that is too old lists again, and sees what was deleted and created again meanwhile', async () => {
+  lists = [listOf(5, [thing('x', 1, 'first'), thing('y', 2)]), listOf(20, [thing('x', 15, 'second')])]
+  watches = [[gone]]
+  begin()
+  await vi.waitUntil(() => calls.length === 4)
+  expect(asked()).toEqual(['list', 'watch 5', 'list', 'watch 20'])
+  expect(changes).toEqual(['a/x - -> first', 'a/y - -> y', 'a/y y -> -', 'a/x first -> -', 'a/x - -> second'])
+  expect(problems).toEqual([])
+})
+
+test('a list that fails is tried again, for ever, and synced waits for it', async () => {
+  const refused = new KubeError('Forbidden', 'no', 403)
+  lists = [refused, refused, listOf(5, [thing('x', 1)])]
+  await begin().synced
+  expect(problems).toEqual([refused, refused])
+  expect(changes).toEqual(['a/x - -> x'])
+})
+
+test('a watch that ends right after each event does not spin', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(1)
+  watches = Array.from({ length: 4 }, (_, index) => [event('MODIFIED', thing('x', 10 + index))])
+  begin()
+  await vi.waitUntil(() => calls.filter(({ kind }) => kind === 'watch').length === 4, { timeout: 10_000 })
+  const times = calls.filter(({ kind }) => kind === 'watch').map(({ at }) => at)
+  const pauses = times.slice(1).map((at, index) => at - (times[index] ?? 0))
+  for (const [index, least] of [250, 500, 1000].entries()) expect(pauses[index]).toBeGreaterThanOrEqual(least - 5)
+})
+
+test('namespaces are listed and watched one by one, and together make the collection', async () => {
+  const things = begin({ namespaces: ['a', 'b'] })
+  await things.synced
+  await vi.waitUntil(() => calls.length === 4)
+  expect(new Set(calls.map(({ path }) => path))).toEqual(
+    new Set(['/api/v1/namespaces/a/things', '/api/v1/namespaces/b/things']),
+  )
+})
+
+test('what is no event ends that watch and not the loop', async () => {
+  watches = [['<html>'], [event('ADDED', thing('x', 9))]]
+  begin()
+  await vi.waitUntil(() => changes.length === 1)
+  expect(problems).toEqual([expect.objectContaining({ name: 'KubeError', reason: 'Malformed' })])
+})
+
+test('a handler that throws is told of and changes nothing else', async () => {
+  lists = [listOf(5, [thing('x', 1), thing('y', 2)])]
+  watches = [[event('MODIFIED', thing('x', 7)), event('ADDED', thing('z', 8))]]
+  const defect = new Error('a defect in the handler')
+  const things = begin({
+    onChange(key) {
+      changes.push(key)
+      if (key === 'a/x') throw defect
+    },
+  })
+  await vi.waitUntil(() => calls.length === 3)
+  expect(asked()).toEqual(['list', 'watch 5', 'watch 8'])
+  expect(changes).toEqual(['a/x', 'a/y', 'a/x', 'a/z'])
+  expect(things.get('a/x')?.metadata.resourceVersion).toBe('7')
+  expect(problems).toEqual([defect, defect])
+})
+
+test('an answer that the watch has overtaken does not bring back what has ended', async () => {
+  lists = [listOf(5, [thing('x', 1)])]
+  watches = [[event('MODIFIED', thing('x', 7)), event('DELETED', thing('x', 8))]]
+  const things = begin()
+  await vi.waitUntil(() => calls.length === 3)
+  things.learn(thing('x', 7))
+  expect([...things.values()]).toEqual([])
+  things.learn(thing('x', 9))
+  expect(things.get('a/x')).toBeDefined()
+})
+
+describe('the signal', () => {
+  test('ends a watch, a pause and what waits for the first list', async () => {
+    lists = [new KubeError('Network', 'none')]
+    vi.spyOn(Math, 'random').mockReturnValue(1)
+    const things = begin()
+    await vi.waitUntil(() => problems.length === 1)
+    const began = performance.now()
+    end.abort()
+    await things.ended
+    expect(performance.now() - began).toBeLessThan(100)
+    await expect(things.synced).rejects.toMatchObject({ reason: 'Aborted' })
+    expect(calls).toHaveLength(1)
+  })
+
+  test('given up before the start makes no call', async () => {
+    end.abort()
+    await begin().ended
+    expect(calls).toEqual([])
+  })
+})

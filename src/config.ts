@@ -25,7 +25,6 @@ const common = {
 
 /** What every command reads. */
 export const commonEnvironment = z.object(common)
-export type CommonEnvironment = z.output<typeof commonEnvironment>
 
 /** What the operator writes into the sync pod's environment, and the sync pod reads. */
 export const syncEnvironment = z.object({

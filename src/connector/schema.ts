@@ -61,7 +61,6 @@ const sink = withRules(z.object({ file: fileSink.optional(), stdout: stdoutSink.
     holds: (value) => Object.values(value).filter((one) => one !== undefined).length === 1,
   },
 ]).describe('Where records go: exactly one of the following.')
-export type Sink = z.output<typeof sink>
 
 const sync = z
   .object({

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
 import { customResourceDefinition } from './crd.ts'
 
-const target = new URL('../crds/zendeskconnectors.yaml', import.meta.url)
+const targets = ['../crds/zendeskconnectors.yaml', '../charts/zendesk-connector/crds/zendeskconnectors.yaml']
 const head = '# Generated from src/connector/schema.ts by `npm run crd`. Do not edit.\n'
-await writeFile(target, head + stringify(customResourceDefinition(), { lineWidth: 0, aliasDuplicateObjects: false }))
+const yaml = head + stringify(customResourceDefinition(), { lineWidth: 0, aliasDuplicateObjects: false })
+for (const target of targets) await writeFile(new URL(target, import.meta.url), yaml)

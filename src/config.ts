@@ -8,12 +8,16 @@ const optional = z
 
 const level = z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info')
 
-const proxy = optional.refine((value) => value === undefined || !hasPassword(value), {
-  message: 'must not carry a password: it would be readable in every Job; use a proxy that trusts the network',
+const proxy = optional.refine((value) => value === undefined || isBareProxy(value), {
+  message:
+    'must be like http://proxy:3128, and must not carry a user or password: it would be readable in every Job; use a proxy that trusts the network',
 })
 
-function hasPassword(url: string): boolean {
-  return URL.canParse(url) && new URL(url).password !== ''
+function isBareProxy(url: string): boolean {
+  const { protocol, username, password } = URL.canParse(url)
+    ? new URL(url)
+    : { protocol: '', username: '', password: '' }
+  return /^https?:$/.test(protocol) && username === '' && password === ''
 }
 
 const common = {
@@ -52,10 +56,9 @@ export class UsageError extends Error {
 
 /** @throws UsageError naming each variable that is wrong, never with its value. */
 export function readEnvironment<T>(schema: z.ZodType<T>, environment: NodeJS.ProcessEnv): T {
-  const { lower, upper } = { lower: environment.https_proxy, upper: environment.HTTPS_PROXY }
   const result = schema.safeParse({
     ...environment,
-    HTTPS_PROXY: upper ?? lower,
+    HTTPS_PROXY: environment.HTTPS_PROXY ?? environment.https_proxy,
     NO_PROXY: environment.NO_PROXY ?? environment.no_proxy,
   })
   if (result.success) return result.data

@@ -20,6 +20,11 @@ export function createLogger(
   )
 }
 
+/** Where an error came from, without its message: that may quote what was read. */
+export function framesOf({ stack = '' }: Error): string[] {
+  return stack.split('\n').filter((line) => line.startsWith('    at '))
+}
+
 /** Name, reason and message: our own errors carry no secret; others' messages may, so only their name is told. */
 function describeError(error: unknown): object {
   if (!(error instanceof Error)) return { name: typeof error }
@@ -27,6 +32,6 @@ function describeError(error: unknown): object {
   const own = typeof reason === 'string'
   return {
     name: error.name,
-    ...(own ? { reason, message: error.message } : { code, stack: error.stack?.split('\n').slice(1, 6) }),
+    ...(own ? { reason, message: error.message } : { code, stack: framesOf(error) }),
   }
 }

@@ -1,5 +1,5 @@
 /** Reads connectors and their Secrets from YAML, as they are written for kubectl: for the command line, no cluster. */
-import { parseAllDocuments } from 'yaml'
+import { type Document, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
 import { UsageError } from './config.ts'
 import { GROUP, KIND, type Spec, spec, VERSION } from './connector/schema.ts'
@@ -35,7 +35,7 @@ export function readManifests(text: string, source: string): Manifests {
   for (const document of parseAllDocuments(text)) {
     const broken = document.errors[0]
     if (broken !== undefined) throw new UsageError(`${source} is not YAML: line ${broken.linePos?.[0].line ?? '?'}.`)
-    const value: unknown = document.toJS()
+    const value = readValue(document, source)
     const of = kind.safeParse(value).data
     if (of?.kind === KIND && of.apiVersion.startsWith(`${GROUP}/`)) {
       if (of.apiVersion !== `${GROUP}/${VERSION}`) {
@@ -57,6 +57,15 @@ export function readManifests(text: string, source: string): Manifests {
     connectors,
     secretOf: ({ namespace, spec: { secretRef } }) =>
       secrets.find((one) => one.name === secretRef.name && one.namespace === namespace)?.data,
+  }
+}
+
+/** @throws UsageError for aliases that would blow up. */
+function readValue(yaml: Document, source: string): unknown {
+  try {
+    return yaml.toJS()
+  } catch {
+    throw new UsageError(`${source} is YAML that cannot be read: it repeats itself without end.`)
   }
 }
 

@@ -8,6 +8,7 @@ import { reconcile } from './controller/reconcile.ts'
 import { createSpentLedger } from './controller/spent.ts'
 import { loadCluster } from './kube/cluster.ts'
 import { patchStatus } from './kube/connectors.ts'
+import { isKubeError } from './kube/errors.ts'
 import { recordEvent } from './kube/events.ts'
 import { checkpointName, jobName } from './kube/names.ts'
 import { deleteRun, startRun } from './kube/runs.ts'
@@ -15,7 +16,7 @@ import { readSecret } from './kube/secrets.ts'
 import { createView } from './kube/view.ts'
 import { createLogger } from './logger.ts'
 import { whenStopped } from './stop.ts'
-import { MOST_PER_TEST, testConnection, withSkipped } from './zendesk/connection-test.ts'
+import { testConnection, WHOLE_TEST, withSkipped } from './zendesk/connection-test.ts'
 import { connectTo, type Egress } from './zendesk/http.ts'
 
 export type OperatorOptions = {
@@ -45,50 +46,64 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     ...(httpsProxy === undefined ? {} : { httpsProxy }),
     ...(noProxy === undefined ? {} : { noProxy }),
   }
+  let begun = false
   const view = createView(cluster, {
     ...(options.namespace === undefined ? {} : { namespaces: options.namespace }),
-    onChange: (key) => queue.add(key),
+    // Before all is listed a look would see a part and take it for the whole.
+    onChange: (key) => begun && queue.add(key),
     onMalformed: (key, message) => log.warn({ object: key, problem: message }, 'object cannot be read: passed over'),
     onProblem: (collection, error) => log.warn({ collection, error }, 'watch failed: tried again'),
     signal,
   })
   const kubernetes: Kubernetes = {
     observe: (key) => view.observe(key),
-    readSecret: (namespace, name) => readSecret(cluster, namespace, name),
+    readSecret: (namespace, name) => readSecret(cluster, view.learn, namespace, name),
     patchStatus: (connector, status) => patchStatus(cluster, view.learn, connector, status),
     names: ({ metadata }, slot) => ({
       run: jobName(metadata.name, metadata.uid, slot),
       checkpoint: checkpointName(metadata.name),
     }),
-    startRun: async (connector, orders) =>
-      (await startRun(cluster, view.learn, connector, orders, settings)).creationTime,
+    startRun: async (connector, orders) => {
+      try {
+        return await startRun(cluster, view.learn, connector, orders, settings)
+      } catch (error) {
+        if (isKubeError(error, 'Forbidden', 'Invalid', 'AlreadyExists')) return { refused: error.message }
+        throw error
+      }
+    },
     stopRun: (namespace, run) => deleteRun(cluster, view.learn, namespace, run),
     recordEvent: (connector, happening) =>
       recordEvent(cluster, (error) => log.warn({ error }, 'event not recorded'), connector, happening),
   }
   const zendesk = zendeskPort({ httpsProxy, noProxy }, now)
-  const spent = createSpentLedger(now, MOST_PER_TEST)
-  const ready = view.ready()
+  const spentLedger = createSpentLedger(now, WHOLE_TEST)
   const queue = createQueue({
     workers: options.workers,
-    work: async (key) => {
-      await ready
-      return reconcile(key, { kubernetes, zendesk, spent, now, log, signal })
+    work: (key) => reconcile(key, { kubernetes, zendesk, spent: spentLedger, now, log, signal }),
+    onError: (key, error, retryMs) => {
+      if (signal.aborted) return
+      log.error({ connector: key, error, retryMs }, 'reconcile failed: tried again')
     },
-    onError: (key, error, retryMs) => log.error({ connector: key, error, retryMs }, 'reconcile failed: tried again'),
     now,
     random: Math.random,
   })
 
-  await ready
-  log.info({ connectors: [...view.keys()].length }, 'operator ready')
-  await view.ended
-  await queue.drain()
-  await cluster.close()
+  try {
+    await view.ready()
+    log.info({ connectors: [...view.keys()].length }, 'operator ready')
+    begun = true
+    for (const key of view.keys()) queue.add(key)
+    await view.ended
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    await queue.drain()
+    await cluster.close()
+  }
   return EXIT.ok
 }
 
-/** The connection test over a connection of its own: one test a minute at most needs none kept. */
+/** Each connection test over connections of its own: the next one is far away. */
 function zendeskPort(egress: Egress, now: () => Date): Zendesk {
   return {
     test: async ({ spec }, credentials, signal) => {

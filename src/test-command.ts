@@ -8,7 +8,7 @@ import { EXIT } from './connector/run.ts'
 import type { Check } from './connector/status.ts'
 import { type ConnectorManifest, type Manifests, readManifests } from './manifest.ts'
 import { testConnection, withSkipped } from './zendesk/connection-test.ts'
-import { connectTo } from './zendesk/http.ts'
+import { connectTo, type Egress } from './zendesk/http.ts'
 
 export type TestOptions = {
   readonly filename: string
@@ -41,7 +41,7 @@ export async function runTestCommand(options: TestOptions, environment: NodeJS.P
 async function testOne(
   { spec }: ConnectorManifest,
   data: Readonly<Record<string, string>>,
-  egress: Parameters<typeof connectTo>[1],
+  egress: Egress,
 ): Promise<readonly Check[]> {
   const credentials = readCredentials(spec.secretRef.name, data)
   if ('result' in credentials) return withSkipped([credentials], spec.sync.streams)
@@ -71,10 +71,13 @@ function secretOf(connector: ConnectorManifest, manifests: Manifests): Readonly<
   )
 }
 
-async function secretFromOptions({ clientId, clientSecretFile }: TestOptions) {
+async function secretFromOptions({ filename, clientId, clientSecretFile }: TestOptions) {
   if (clientId === undefined && clientSecretFile === undefined) return undefined
   if (clientId === undefined || clientSecretFile === undefined) {
     throw new UsageError('--client-id and --client-secret-file go together.')
+  }
+  if (clientSecretFile === '-' && filename === '-') {
+    throw new UsageError('Standard input can be the manifests or the secret, not both.')
   }
   return { clientId, clientSecret: await readText(clientSecretFile) }
 }

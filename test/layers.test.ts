@@ -17,7 +17,6 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** A package → the only folders that import it; others are free. */
 const reserved: Readonly<Record<string, readonly string[]>> = {
   '@kubernetes/client-node': ['kube'],
-  bottleneck: ['zendesk'],
   undici: ['zendesk', 'kube'],
   commander: ['.'],
   pino: ['.'],

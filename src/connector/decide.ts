@@ -10,12 +10,15 @@ import { isLasting } from './reasons.ts'
 import {
   earliest,
   later,
+  latest,
+  MOST_PER_TEST,
   POD_START_MS,
   PROGRESS_MS,
   REPORT_GRACE_MS,
   retryAfterMs,
   SECRET_GRACE_MS,
   spread,
+  WINDOW_MS,
 } from './schedule.ts'
 import { requested, SYNC_REQUESTED_AT, TEST_REQUESTED_AT } from './schema.ts'
 import { type LastRun, type Status, status as statusSchema } from './status.ts'
@@ -53,37 +56,47 @@ export function decide(observed: Observed, now: Date): Decision {
   const { connector } = observed
   const known = takeUpRuns(observed, connector.status ?? statusSchema.parse({}), now)
   const given: Case = { observed, status: known, now }
-  const decision = (step: Step, ...wakes: (Date | undefined)[]): Decision => ({
-    step,
-    status: summarise(connector, known, now),
-    wakeAt: earliest(wakes),
-  })
-
   const active = activeRun(given)
-  const testAt = earliest([...(active === undefined ? WHEN_IDLE : []), ...AT_ANY_TIME].map((due) => due(given)))
+  const testAt = earliest([atAnyTime(given), active === undefined ? whenIdle(given) : undefined])
   const runAt = active === undefined ? runDue(given) : undefined
+  const giveUpAt = active && podMustRunBy(active, given)
+  const others = [secretGraceEnds, reportIsLate, nextProgress].map((due) => due(given))
 
-  if (connector.spec.suspend) return decision(active?.deleting === false ? stop(active) : nothing)
-  if (isDue(testAt, now)) return decision({ do: 'test' })
-  if (active !== undefined) {
-    const giveUpAt = podMustRunBy(active)
-    if (isDue(giveUpAt, now)) return decision(active.deleting ? nothing : giveUp(active, now), testAt)
-    return decision(nothing, testAt, giveUpAt, nextProgress(given))
+  const step = (): Step => {
+    if (connector.spec.suspend) return active === undefined ? nothing : stop(active)
+    if (isDue(testAt, now)) return { do: 'test' }
+    if (active !== undefined) {
+      if (isDue(giveUpAt, now)) return stop(active, notStarted(active, now))
+      return isOfAnOlderSpec(active, given) ? stop(active) : nothing
+    }
+    if (isDue(runAt, now)) return { do: 'start run', slot: nextSlot(given) }
+    return prune(observed.runs)
   }
-  if (isDue(runAt, now)) return decision({ do: 'start run', slot: (known.sync?.lastSlot ?? 0) + 1 })
-  const old = observed.runs.filter((run) => run.state !== 'Active' && !run.deleting).at(-KEPT_JOBS - 1)
-  if (old !== undefined) return decision({ do: 'prune run', run: old.run })
-  return decision(nothing, testAt, runAt, secretGraceEnds(given), reportIsLate(given))
+  const wakeAt = earliest(
+    [...(connector.spec.suspend ? [] : [testAt, runAt, giveUpAt]), ...others].filter(isAfter(now)),
+  )
+  return { step: step(), status: summarise(connector, known, now), wakeAt }
 }
 
 const nothing: Step = { do: 'nothing' }
-const stop = ({ run }: ObservedRun): Step => ({ do: 'stop run', run })
-const giveUp = (active: ObservedRun, now: Date): Step => ({
-  do: 'stop run',
-  run: active.run,
-  failure: notStarted(active, now),
-})
 const isDue = (time: Date | undefined, now: Date) => time !== undefined && time <= now
+const isAfter = (now: Date) => (time: Date | undefined) => time !== undefined && time > now
+
+/** Ends a run, once; `failure` is what becomes known of it. */
+function stop({ run, deleting }: ObservedRun, failure?: LastRun): Step {
+  if (deleting) return nothing
+  return failure === undefined ? { do: 'stop run', run } : { do: 'stop run', run, failure }
+}
+
+function prune(runs: readonly ObservedRun[]): Step {
+  const old = runs.filter((run) => run.state !== 'Active' && !run.deleting).at(-KEPT_JOBS - 1)
+  return old === undefined ? nothing : { do: 'prune run', run: old.run }
+}
+
+/** Greater than any that was ever used, also where a status was lost: the checkpoint remembers its last holder. */
+function nextSlot({ observed, status }: Case): number {
+  return Math.max(status.sync?.lastSlot ?? 0, observed.checkpoint?.holder?.slot ?? 0) + 1
+}
 
 // When a test is due.
 
@@ -102,7 +115,7 @@ const secretIsNotTheTestedOne: Due = ({ observed: { connector, secret }, status 
 }
 
 const someoneAsksForATest: Due = ({ observed, status }) => {
-  const request = requested(observed.connector.metadata.annotations, TEST_REQUESTED_AT)
+  const request = requested(observed.connector, TEST_REQUESTED_AT)
   return request === undefined || request === status.lastHandledTestRequest ? undefined : NOW
 }
 
@@ -111,7 +124,7 @@ const runWasRefused: Due = ({ status }) => {
   const { lastRun } = status.sync ?? {}
   if (lastRun?.result !== 'Failed' || lastRun.reason === undefined || !isLasting(lastRun.reason)) return undefined
   if (lastRun.reason === 'SinkUnavailable') return undefined
-  return (lastRun.endTime ?? '') > (status.connectionTest?.lastTime ?? '') ? NOW : undefined
+  return lastRun.id === status.connectionTest?.testedAfterRun ? undefined : NOW
 }
 
 const noAnswerLastTime: Due = ({ status: { connectionTest } }) => {
@@ -122,15 +135,39 @@ const noAnswerLastTime: Due = ({ status: { connectionTest } }) => {
 /** A run that ended well counts as a test passed. */
 const intervalIsOver: Due = ({ observed: { connector }, status: { connectionTest, sync } }) => {
   if (connectionTest?.lastTime === undefined) return undefined
-  const ranWell = sync?.lastRun?.result === 'Failed' ? undefined : sync?.lastRun?.endTime
+  const { result, endTime } = sync?.lastRun ?? {}
+  const ranWell = result === 'Succeeded' || result === 'MoreToDo' ? endTime : undefined
   const last = [connectionTest.lastTime, ranWell ?? ''].sort().at(-1) ?? connectionTest.lastTime
   return later(last, spread(connector.metadata.uid, milliseconds(connector.spec.connectionTest.interval)))
 }
 
-/** These do not wait for a run under way. */
-const AT_ANY_TIME: readonly Due[] = [notTestedYet, specChanged, secretIsNotTheTestedOne, someoneAsksForATest]
-/** These do: the run itself shows whether the connection is good. */
-const WHEN_IDLE: readonly Due[] = [runWasRefused, noAnswerLastTime, intervalIsOver]
+/** These do not wait for a run under way; what they cost comes on top of its budget. */
+const atAnyTime: Due = (given) =>
+  earliest(
+    [notTestedYet, specChanged, secretIsNotTheTestedOne, someoneAsksForATest, noAnswerLastTime].map((due) =>
+      due(given),
+    ),
+  )
+
+/** These do, and until the run's last minute has room for them: the run itself shows whether the connection is good. */
+const whenIdle: Due = (given) => {
+  const due = earliest([runWasRefused, intervalIsOver].map((one) => one(given)))
+  return due === undefined ? undefined : latest([due, budgetHasRoom(given)])
+}
+
+/** When the requests of the last run's last minute leave room for a test within the rate. */
+const budgetHasRoom: Due = ({ observed: { connector, checkpoint } }) => {
+  if (checkpoint?.budget === undefined) return undefined
+  const room = connector.spec.rateLimit.requestsPerMinute - MOST_PER_TEST
+  const ofAccount = checkpoint.budget.spent.filter(({ endpoint }) => endpoint === undefined)
+  const newestFirst = ofAccount.toSorted((one, other) => one.secondsAgo - other.secondsAgo)
+  let requests = 0
+  for (const { secondsAgo, requests: more } of newestFirst) {
+    requests += more
+    if (requests > room) return later(checkpoint.budget.at, WINDOW_MS - secondsAgo * 1000)
+  }
+  return undefined
+}
 
 // When a run is due.
 
@@ -144,7 +181,7 @@ const runDue: Due = (given) => {
 }
 
 const someoneAsksForARun: Due = ({ observed, status }) => {
-  const request = requested(observed.connector.metadata.annotations, SYNC_REQUESTED_AT)
+  const request = requested(observed.connector, SYNC_REQUESTED_AT)
   return request === undefined || request === status.lastHandledSyncRequest ? undefined : NOW
 }
 
@@ -165,13 +202,25 @@ function activeRun({ observed, status }: Case): ObservedRun | undefined {
 
 const isUnfinished = ({ phase }: ObservedRun['pods'][number]) => phase !== 'Succeeded' && phase !== 'Failed'
 
-function podMustRunBy({ pods, creationTime }: ObservedRun): Date | undefined {
+function podMustRunBy({ run, pods, creationTime }: ObservedRun, { observed: { checkpoint } }: Case): Date | undefined {
   const last = pods.at(-1)
   if (last !== undefined && last.phase !== 'Pending') return undefined
-  return later(last?.creationTime ?? creationTime, POD_START_MS)
+  // A run that lost its pod to a drain has begun: the next pod has its own five minutes.
+  const begun = checkpoint?.holder?.run === run ? new Date(checkpoint.holder.renewTime) : undefined
+  return later(latest([last?.creationTime ?? creationTime, begun]) ?? creationTime, POD_START_MS)
 }
 
-const nextProgress: Due = ({ status }) => {
+/** Its orders are those of a spec that has changed, and the new one is known to be good: the next run goes on from here. */
+function isOfAnOlderSpec({ generation }: ObservedRun, { observed: { connector }, status }: Case): boolean {
+  return (
+    generation < connector.metadata.generation &&
+    status.connectionTest?.testedGeneration === connector.metadata.generation &&
+    lastOutcome(status.connectionTest)?.kind === 'passed'
+  )
+}
+
+const nextProgress: Due = ({ observed: { checkpoint }, status }) => {
+  if (checkpoint?.progress === status.sync?.activeRun?.progress) return undefined
   const last = status.sync?.activeRun?.progressTime
   return last === undefined ? undefined : later(last, PROGRESS_MS)
 }

@@ -2,6 +2,7 @@
 import type { Connector } from './schema.ts'
 import type { Status } from './status.ts'
 
+/** `reason` is one word, `message` one sentence without secrets. */
 export type Happening = { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string }
 
 /** What is worth telling of the way from `before` to `after`. */

@@ -64,12 +64,14 @@ function ended(
   const common = {
     id,
     startTime,
-    endTime: (run?.endTime ?? (report === undefined ? now : new Date(report.endTime))).toISOString(),
+    // Jobs and reports carry other machines' clocks; what is due next is counted by ours.
+    endTime: notAfter(now, run?.endTime ?? new Date(report?.endTime ?? now)).toISOString(),
     records: report?.records ?? 0,
     requests: report?.requests ?? 0,
     throttled: report?.throttled ?? 0,
   }
-  if (report !== undefined && (report.result === 'Failed' || run?.state !== 'Failed')) {
+  // Its own report counts more than its Job: one that was cut off at its deadline has published and says what is left.
+  if (report !== undefined) {
     return { ...common, result: report.result, reason: report.reason, message: report.message }
   }
   if (run === undefined) return { ...common, result: 'Stopped' }
@@ -83,15 +85,25 @@ function ended(
 }
 
 /** A run whose pod did not start in time, with the scheduler's or the kubelet's own reason. */
-export function notStarted(run: ObservedRun, now: Date): LastRun {
-  const why = run.pods.at(-1)?.waiting ?? 'it was not scheduled'
+export function notStarted({ run, creationTime, pods }: ObservedRun, now: Date): LastRun {
+  const why = pods.at(-1)?.waiting ?? 'no pod was made or scheduled: see the events of its Job'
+  return { ...neverRan(run, creationTime, now), message: `The run's pod did not start (${short(why)}): ${remedy}` }
+}
+
+/** A run whose Job, or what it needs, the API server refuses to create. */
+export function refusedRun(run: string, why: string, now: Date): LastRun {
+  return { ...neverRan(run, now, now), message: `The cluster refuses the run's Job (${short(why)}): ${remedy}` }
+}
+
+const remedy = 'mend what keeps it, the next run is tried at the next interval.'
+
+function neverRan(run: string, startTime: Date, now: Date): LastRun {
   return {
-    id: run.run,
-    startTime: run.creationTime.toISOString(),
+    id: run,
+    startTime: startTime.toISOString(),
     endTime: now.toISOString(),
     result: 'Failed',
     reason: 'RunNotStarted',
-    message: `The run's pod did not start (${short(why)}): mend what keeps it, the next run is tried at the next interval.`,
     records: 0,
     requests: 0,
     throttled: 0,
@@ -105,22 +117,25 @@ export function withFailedRun(status: Status, lastRun: LastRun): Status {
 }
 
 /** A running run's progress, at most every 30 s: each is a write of the status. */
-function withProgress({ checkpoint }: Observed, sync: SyncStatus, now: Date): SyncStatus {
+function withProgress({ connector, checkpoint }: Observed, sync: SyncStatus, now: Date): SyncStatus {
   const { activeRun } = sync
   if (activeRun === undefined || checkpoint?.holder?.run !== activeRun.id) return sync
   const { progress } = checkpoint
   if (progress === undefined || progress === activeRun.progress) return sync
   const last = activeRun.progressTime
   if (last !== undefined && now.getTime() - Date.parse(last) < PROGRESS_MS) return sync
-  const streams = Object.entries(checkpoint.streams).map(([name, { records, newestRecordTime, complete }]) =>
-    progressOf({ name, records, newestRecordTime, complete }),
-  )
+  const streams = connector.spec.sync.streams.flatMap((name) => {
+    const chain = checkpoint.streams[name]
+    return chain === undefined ? [] : [progressOf({ ...chain, name })]
+  })
   return { ...sync, activeRun: { ...activeRun, progress, progressTime: now.toISOString() }, streams }
 }
 
 function progressOf({ name, records, newestRecordTime, complete }: StreamProgress): StreamProgress {
   return newestRecordTime === undefined ? { name, records, complete } : { name, records, newestRecordTime, complete }
 }
+
+const notAfter = (now: Date, time: Date) => (time > now ? now : time)
 
 /** The cluster's own words, fit for one sentence. */
 function short(text: string): string {

@@ -23,6 +23,8 @@ export type ObservedRun = {
   readonly run: string
   readonly slot: number
   readonly creationTime: Date
+  /** metadata.generation of the connector that the run's orders were made from. */
+  readonly generation: number
   /** Value of the annotation sync-requested-at that this run answers. */
   readonly request?: string
   readonly state: 'Active' | 'Succeeded' | 'Failed'

@@ -14,6 +14,10 @@ export const POD_START_MS = 5 * MINUTE
 export const REPORT_GRACE_MS = 5 * SECOND
 /** Progress of a run is written to the status at most this often. */
 export const PROGRESS_MS = 30 * SECOND
+/** Rates are per minute, wherever it begins. */
+export const WINDOW_MS = MINUTE
+/** The most requests that one connection test makes. */
+export const MOST_PER_TEST = 10
 /** A run gives way after this long. */
 export const SLICE_SECONDS = 3600
 
@@ -25,6 +29,12 @@ export function later(time: string | Date, milliseconds: number): Date {
 export function earliest(times: readonly (Date | undefined)[]): Date | undefined {
   const known = times.filter((time) => time !== undefined)
   return known.length === 0 ? undefined : new Date(Math.min(...known.map(Number)))
+}
+
+/** The latest of some times; undefined when there is none. */
+export function latest(times: readonly (Date | undefined)[]): Date | undefined {
+  const known = times.filter((time) => time !== undefined)
+  return known.length === 0 ? undefined : new Date(Math.max(...known.map(Number)))
 }
 
 /** Milliseconds after the `failures`-th test in a row without an answer (1, 2, …). */

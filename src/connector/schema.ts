@@ -122,11 +122,6 @@ export type Spec = z.output<typeof spec>
 export const TEST_REQUESTED_AT = `${GROUP}/test-requested-at`
 export const SYNC_REQUESTED_AT = `${GROUP}/sync-requested-at`
 
-/** What an annotation asks for, as far as it is kept; undefined: nothing. */
-export function requested(annotations: Readonly<Record<string, string>>, name: string): string | undefined {
-  return annotations[name]?.slice(0, 256)
-}
-
 const metadata = z.object({
   name: z.string(),
   namespace: z.string(),
@@ -135,12 +130,23 @@ const metadata = z.object({
   creationTimestamp: z.iso.datetime(),
   deletionTimestamp: z.iso.datetime().optional(),
   resourceVersion: z.string().default(''),
-  annotations: z.record(z.string(), z.string()).default({}),
+  // Others are dropped at the door: `kubectl apply` keeps a whole copy of the object in one.
+  annotations: z
+    .object({ [TEST_REQUESTED_AT]: z.string().optional(), [SYNC_REQUESTED_AT]: z.string().optional() })
+    .prefault({}),
 })
 
 /** A connector as the API server serves it. A status that does not parse counts as none: it is written anew. */
 export const connector = z.object({ metadata, spec, status: status.optional().catch(undefined) })
 export type Connector = z.output<typeof connector>
+
+/** What a person asks for by an annotation, as far as it is kept; undefined: nothing. */
+export function requested(
+  { metadata }: Connector,
+  name: typeof TEST_REQUESTED_AT | typeof SYNC_REQUESTED_AT,
+): string | undefined {
+  return metadata.annotations[name]?.slice(0, 256)
+}
 
 /** The account's name in Zendesk: `acme` of `acme.zendesk.com`. */
 export function subdomain(endpointOfAccount: string): string {

@@ -58,6 +58,7 @@ export const connectionTestStatus = z.object({
   consecutiveFailures: count.describe('Tests in a row that did not pass.'),
   reasonSince: time.optional().describe('Since when tests end with the reason they end with now.'),
   testedGeneration: z.int().optional().describe('metadata.generation that was tested.'),
+  testedAfterRun: z.string().max(253).optional().describe('The last run that had ended when the test began.'),
   testedSecrets: z
     .array(
       z.object({

@@ -20,10 +20,12 @@ export function withTest(connector: Connector, status: Status, test: FinishedTes
   const same = before !== undefined && reasonOf(before) === reasonOf(outcome)
   const failures = sameKind ? (status.connectionTest?.consecutiveFailures ?? 0) + 1 : 1
   const name = connector.spec.secretRef.name
-  const request = requested(connector.metadata.annotations, TEST_REQUESTED_AT)
+  const request = requested(connector, TEST_REQUESTED_AT)
+  // The account's limit is remembered until it is stated anew; who the user was is not.
+  const limit = status.account?.requestsPerMinute && { requestsPerMinute: status.account.requestsPerMinute }
   return {
     ...status,
-    account: { ...status.account, subdomain: subdomain(connector.spec.endpoint), ...test.account },
+    account: { subdomain: subdomain(connector.spec.endpoint), ...limit, ...test.account },
     connectionTest: {
       lastTime: now.toISOString(),
       consecutiveFailures: outcome.kind === 'passed' ? 0 : failures,
@@ -31,6 +33,7 @@ export function withTest(connector: Connector, status: Status, test: FinishedTes
         ? {}
         : { reasonSince: (same && status.connectionTest?.reasonSince) || now.toISOString() }),
       testedGeneration: connector.metadata.generation,
+      ...(status.sync?.lastRun === undefined ? {} : { testedAfterRun: status.sync.lastRun.id }),
       testedSecrets: [test.secret === undefined ? { name } : { name, ...test.secret }],
       checks: [...test.checks],
     },

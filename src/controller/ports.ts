@@ -18,8 +18,11 @@ export type Kubernetes = {
   patchStatus(connector: Connector, status: Status): Promise<boolean>
   /** Names of a slot's Job and of the checkpoint: the same each time. */
   names(connector: Connector, slot: number): RunNames
-  /** Creates the Job and all that it needs; resolves with its creation time. Done twice is done once. */
-  startRun(connector: Connector, orders: RunOrders): Promise<Date>
+  /** Creates the Job and all that it needs. Done twice is done once. `refused`: the API server's reason, in short. */
+  startRun(
+    connector: Connector,
+    orders: RunOrders,
+  ): Promise<{ readonly creationTime: Date } | { readonly refused: string }>
   stopRun(namespace: string, run: string): Promise<void>
   recordEvent(connector: Connector, happening: Happening): Promise<void>
 }

@@ -5,10 +5,10 @@
 import { readCredentials } from '../connector/credentials.ts'
 import { decide, type Step } from '../connector/decide.ts'
 import { happenings } from '../connector/events.ts'
-import { withFailedRun, withStartedRun } from '../connector/facts.ts'
-import type { Observed } from '../connector/observed.ts'
+import { refusedRun, withFailedRun, withStartedRun } from '../connector/facts.ts'
 import { ordersFor } from '../connector/orders.ts'
-import { keyOf, requested, SYNC_REQUESTED_AT, subdomain } from '../connector/schema.ts'
+import { later } from '../connector/schedule.ts'
+import { type Connector, keyOf, requested, SYNC_REQUESTED_AT, subdomain } from '../connector/schema.ts'
 import type { Status } from '../connector/status.ts'
 import { summarise } from '../connector/summary.ts'
 import { withTest } from '../connector/tested.ts'
@@ -28,36 +28,43 @@ export type ReconcileOptions = {
 export async function reconcile(key: string, options: ReconcileOptions): Promise<Date | undefined> {
   const observed = options.kubernetes.observe(key)
   if (observed === undefined || observed.connector.metadata.deletionTimestamp !== undefined) return undefined
+  const { connector } = observed
   const { step, status, wakeAt } = decide(observed, options.now())
-  await show(observed, status, options)
+  await show(connector, status, options)
   if (step.do === 'nothing') return wakeAt
-  const after = await act(step, observed, status, options)
-  await show(withStatus(observed, status), summarise(observed.connector, after, options.now()), options)
-  return options.now()
+  const shown = { ...connector, status }
+  const after = await act(step, shown, options)
+  await show(shown, summarise(connector, after, options.now()), options)
+  return later(options.now(), BREATH_MS)
 }
+
+/** A step that leaves no trace would be taken again at once, for as long as its cause is there. */
+const BREATH_MS = 50
+
+type Shown = Connector & { readonly status: Status }
 
 /** Takes one step; resolves with the facts as they are then. */
 async function act(
   step: Exclude<Step, { do: 'nothing' }>,
-  observed: Observed,
-  status: Status,
+  connector: Shown,
   options: ReconcileOptions,
 ): Promise<Status> {
-  const { namespace } = observed.connector.metadata
+  const { status } = connector
   switch (step.do) {
     case 'test':
-      return test(observed, status, options)
+      return test(connector, options)
     case 'start run':
-      return startRun(step.slot, observed, status, options)
+      return startRun(step.slot, connector, options)
     case 'stop run':
     case 'prune run':
-      options.log.info({ connector: keyOf(observed.connector), run: step.run }, step.do)
-      await options.kubernetes.stopRun(namespace, step.run)
+      options.log.info({ connector: keyOf(connector), run: step.run }, step.do)
+      await options.kubernetes.stopRun(connector.metadata.namespace, step.run)
       return 'failure' in step && step.failure !== undefined ? withFailedRun(status, step.failure) : status
   }
 }
 
-async function test({ connector }: Observed, status: Status, options: ReconcileOptions): Promise<Status> {
+async function test(connector: Shown, options: ReconcileOptions): Promise<Status> {
+  const { status } = connector
   const { kubernetes, zendesk, spent, now, log, signal } = options
   const { name } = connector.spec.secretRef
   const secret = await kubernetes.readSecret(connector.metadata.namespace, name)
@@ -78,27 +85,30 @@ async function test({ connector }: Observed, status: Status, options: ReconcileO
   return withTest(connector, status, { checks: result.checks, account: result.account, secret: version }, now())
 }
 
-async function startRun(slot: number, { connector }: Observed, status: Status, options: ReconcileOptions) {
-  const { kubernetes, spent, log } = options
+async function startRun(slot: number, connector: Shown, options: ReconcileOptions): Promise<Status> {
+  const { kubernetes, spent, now, log } = options
+  const { status } = connector
   const names = kubernetes.names(connector, slot)
   const { run } = names
-  const orders = ordersFor({ ...connector, status }, slot, names, spent.of(subdomain(connector.spec.endpoint)))
-  const creationTime = await kubernetes.startRun(connector, orders)
-  log.info({ connector: keyOf(connector), run, slot }, 'run started')
-  const request = requested(connector.metadata.annotations, SYNC_REQUESTED_AT)
-  return withStartedRun(status, { run, slot, creationTime, ...(request === undefined ? {} : { request }) })
+  const orders = ordersFor(connector, slot, names, spent.of(subdomain(connector.spec.endpoint)))
+  const started = await kubernetes.startRun(connector, orders)
+  const refused = 'refused' in started
+  const request = requested(connector, SYNC_REQUESTED_AT)
+  const after = withStartedRun(status, {
+    run,
+    slot,
+    creationTime: refused ? now() : started.creationTime,
+    ...(request === undefined ? {} : { request }),
+  })
+  log.info({ connector: keyOf(connector), run, slot }, refused ? 'run refused by the API server' : 'run started')
+  return refused ? withFailedRun(after, refusedRun(run, started.refused, now())) : after
 }
 
 /** Writes the status, and tells what happened on the way to it. */
-async function show(observed: Observed, status: Status, { kubernetes, log }: ReconcileOptions): Promise<void> {
-  const { connector } = observed
+async function show(connector: Connector, status: Status, { kubernetes, log }: ReconcileOptions): Promise<void> {
   if (!(await kubernetes.patchStatus(connector, status))) return
   for (const happening of happenings(connector, connector.status, status)) {
     log.info({ connector: keyOf(connector), reason: happening.reason }, happening.message)
     await kubernetes.recordEvent(connector, happening)
   }
-}
-
-function withStatus(observed: Observed, status: Status): Observed {
-  return { ...observed, connector: { ...observed.connector, status } }
 }

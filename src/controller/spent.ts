@@ -1,5 +1,6 @@
 /** What tests have spent of each account's budget in the last minute: runs are told, and count it as their own. */
 import type { Spent } from '../connector/run.ts'
+import { WINDOW_MS } from '../connector/schedule.ts'
 import type { TestSpent } from './ports.ts'
 
 export type SpentLedger = {
@@ -7,8 +8,6 @@ export type SpentLedger = {
   /** Requests of the last minute, by age. */
   of(account: string): Spent[]
 }
-
-const WINDOW_MS = 60_000
 
 type Entry = { readonly at: number; readonly spent: readonly TestSpent[] }
 

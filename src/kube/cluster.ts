@@ -60,8 +60,7 @@ export function loadCluster({ kubeconfig }: { readonly kubeconfig?: string }): C
       headersTimeout: Math.min(stall || HEADERS_TIMEOUT, HEADERS_TIMEOUT),
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
     })
-    // undici hears the signal only when it has a connection.
-    const answer = await Promise.race([exchange, rejectedBy(signal)])
+    const answer = await orAborted(exchange, signal)
     if (answer.statusCode < 300) return answer.body
     throw fromAnswer(answer.statusCode, parsed(await answer.body.text()))
   }
@@ -120,10 +119,13 @@ function agentCache(closing: AbortSignal) {
   return { agentFor, close: async () => agent?.destroy() }
 }
 
-function rejectedBy(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason)
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+/** undici hears the signal only when it has a connection. No listener stays behind: it would keep signal and answer. */
+function orAborted<T>(exchange: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    exchange.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
   })
 }
 

@@ -1,11 +1,9 @@
 /** Kubernetes Events about a connector: what `kubectl describe` and `kubectl events` show. */
+import type { Happening } from '../connector/events.ts'
 import { type Connector, KIND } from '../connector/schema.ts'
 import type { Cluster } from './cluster.ts'
 import { PROGRAM } from './names.ts'
 import { API_VERSION, pathOf } from './paths.ts'
-
-/** `reason` is one word, `message` one sentence without secrets. */
-export type Happening = { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string }
 
 /** Records an Event in the connector's namespace. Never throws: what fails is told to `onProblem`. */
 export async function recordEvent(

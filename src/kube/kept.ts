@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { ObservedPod, ObservedRun, SecretVersion } from '../connector/observed.ts'
 import { CHECKPOINT_KEY, type Checkpoint, checkpoint } from '../connector/run.ts'
 import { KIND, SYNC_REQUESTED_AT } from '../connector/schema.ts'
-import { SLOT_LABEL, SYNC_CONTAINER } from './names.ts'
+import { GENERATION, SLOT_LABEL, SYNC_CONTAINER } from './names.ts'
 import type { Kept } from './store.ts'
 
 /** The controller of an object: the connector of a Job, the Job of a pod. */
@@ -55,7 +55,9 @@ export function secretVersion({ metadata: { uid, resourceVersion } }: KeptSecret
 
 const job = z.object({
   metadata: ownedMetadata.extend({
-    annotations: z.object({ [SYNC_REQUESTED_AT]: z.string().optional() }).prefault({}),
+    annotations: z
+      .object({ [SYNC_REQUESTED_AT]: z.string().optional(), [GENERATION]: z.coerce.number().default(0) })
+      .prefault({}),
   }),
   status: z.object({ conditions, completionTime: time.optional() }).prefault({}),
 })
@@ -75,6 +77,7 @@ export function keepJob(raw: unknown): KeptJob | undefined {
     creationTime: metadata.creationTimestamp,
     state: complete ? 'Succeeded' : failed ? 'Failed' : 'Active',
     deleting: metadata.deletionTimestamp !== undefined,
+    generation: metadata.annotations[GENERATION],
     ...(request !== undefined && { request }),
     ...(endTime && { endTime }),
     ...(failed && { failure: because(failed) }),

@@ -5,12 +5,18 @@ import { GROUP } from '../connector/schema.ts'
 /** Value of `app.kubernetes.io/managed-by`, `app.kubernetes.io/name`, the field manager and the reporting component. */
 export const PROGRAM = 'zendesk-connector'
 export const MANAGED_BY = 'app.kubernetes.io/managed-by'
+/** Which part of a connector's belongings an object is … */
+export const COMPONENT = 'app.kubernetes.io/component'
+/** … the one that is watched. */
+export const CHECKPOINT = 'checkpoint'
 /** Name of the connector, cut where it is longer than a label may be. */
 export const CONNECTOR_LABEL = `${GROUP}/connector`
 /** Subdomain of the Zendesk account: pods of one account are found by it across namespaces. */
 export const ACCOUNT_LABEL = `${GROUP}/account`
 /** Number of the run. */
 export const SLOT_LABEL = `${GROUP}/slot`
+/** metadata.generation of the connector that the run's orders were made from. */
+export const GENERATION = `${GROUP}/generation`
 /** Name of the container in which a run happens. */
 export const SYNC_CONTAINER = 'sync'
 

@@ -3,9 +3,12 @@ import { EXIT, type RunOrders } from '../connector/run.ts'
 import { type Connector, requested, SYNC_REQUESTED_AT, subdomain } from '../connector/schema.ts'
 import {
   ACCOUNT_LABEL,
+  CHECKPOINT,
+  COMPONENT,
   CONNECTOR_LABEL,
   connectorLabel,
   egressName,
+  GENERATION,
   MANAGED_BY,
   PROGRAM,
   SLOT_LABEL,
@@ -78,7 +81,7 @@ export function identityManifests(connector: Connector, checkpoint: string) {
 
 /** The checkpoint before the first run: empty. */
 export function checkpointManifest(connector: Connector, checkpoint: string) {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata(connector, checkpoint) }
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata(connector, checkpoint, { [COMPONENT]: CHECKPOINT }) }
 }
 
 /** The CA bundle that runs trust. */
@@ -92,11 +95,17 @@ export function jobManifest(connector: Connector, orders: RunOrders, settings: R
   const slot = String(orders.slot)
   const labels = { [ACCOUNT_LABEL]: subdomain(orders.endpoint), [SLOT_LABEL]: slot }
   const described = metadata(connector, orders.run, labels)
-  const request = requested(connector.metadata.annotations, SYNC_REQUESTED_AT)
+  const request = requested(connector, SYNC_REQUESTED_AT)
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { ...described, ...(request !== undefined && { annotations: { [SYNC_REQUESTED_AT]: request } }) },
+    metadata: {
+      ...described,
+      annotations: {
+        [GENERATION]: String(connector.metadata.generation),
+        ...(request !== undefined && { [SYNC_REQUESTED_AT]: request }),
+      },
+    },
     spec: {
       completions: 1,
       backoffLimit: 3,
@@ -185,7 +194,6 @@ function environment(orders: RunOrders, { logLevel, httpsProxy, noProxy, caBundl
     NODE_EXTRA_CA_CERTS: caBundle === undefined ? undefined : `${CA_DIR}/${CA_KEY}`,
   }
   return [
-    { name: 'POD_NAME', ...field('metadata.name') },
     { name: 'POD_UID', ...field('metadata.uid') },
     ...Object.entries(values).flatMap(([name, value]) =>
       value === undefined ? [] : [{ name, value: literal(value) }],

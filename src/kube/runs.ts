@@ -55,7 +55,7 @@ export async function startRun(
  */
 export async function deleteRun(
   cluster: Cluster,
-  learn: Pick<Learn, 'job'>,
+  learn: Pick<Learn, 'job' | 'noJob'>,
   namespace: string,
   run: string,
 ): Promise<void> {
@@ -64,6 +64,7 @@ export async function deleteRun(
     learn.job(await cluster.request('DELETE', pathOf('/apis/batch/v1', namespace, 'jobs', run), { body }))
   } catch (error) {
     if (!isKubeError(error, 'NotFound')) throw error
+    learn.noJob(namespace, run)
   }
 }
 

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Cluster } from './cluster.ts'
 import { isKubeError, KubeError } from './errors.ts'
 import { pathOf } from './paths.ts'
+import type { Learn } from './view.ts'
 
 /** A Secret's contents as text, and which version they are of. */
 export type Secret = {
@@ -16,16 +17,26 @@ const secret = z.object({
   data: z.record(z.string(), z.string()).default({}),
 })
 
-/** undefined: not there. Throws KubeError. */
-export async function readSecret(cluster: Cluster, namespace: string, name: string): Promise<Secret | undefined> {
+/** undefined: not there. Throws KubeError. What was found is learned: a rule compares the Secret tested with the one seen. */
+export async function readSecret(
+  cluster: Cluster,
+  learn: Pick<Learn, 'secret' | 'noSecret'>,
+  namespace: string,
+  name: string,
+): Promise<Secret | undefined> {
   try {
-    const parsed = secret.safeParse(await cluster.request('GET', pathOf('/api/v1', namespace, 'secrets', name)))
+    const answer = await cluster.request('GET', pathOf('/api/v1', namespace, 'secrets', name))
+    learn.secret(answer)
+    const parsed = secret.safeParse(answer)
     if (!parsed.success) throw new KubeError('Malformed', 'the API server answered with something that is no Secret')
     const { metadata, data } = parsed.data
     const decoded = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')])
     return { uid: metadata.uid, resourceVersion: metadata.resourceVersion, data: Object.fromEntries(decoded) }
   } catch (error) {
-    if (isKubeError(error, 'NotFound')) return undefined
+    if (isKubeError(error, 'NotFound')) {
+      learn.noSecret(namespace, name)
+      return undefined
+    }
     throw error
   }
 }

@@ -8,7 +8,7 @@ import { type Connector, connector, GROUP, PLURAL, VERSION } from '../connector/
 import type { Cluster } from './cluster.ts'
 import { createIndex } from './index-by.ts'
 import { type KeptPod, keepCheckpoint, keepJob, keepPod, keepSecret, type Owner, secretVersion } from './kept.ts'
-import { checkpointName, MANAGED_BY, PROGRAM } from './names.ts'
+import { CHECKPOINT, COMPONENT, checkpointName, MANAGED_BY, PROGRAM } from './names.ts'
 import type { Kept } from './store.ts'
 import { watchCollection } from './watch.ts'
 
@@ -31,14 +31,20 @@ export type View = {
   keys(): Iterable<string>
   /** Resolves when everything was listed once; rejects when the signal ends it before. */
   ready(): Promise<void>
-  /** Takes the API server's answers to our own writes, so that the next `observe` sees them. */
+  /** Takes the API server's answers to our own calls, so that the next `observe` sees them. */
   readonly learn: Learn
   /** Resolves when the signal has ended everything. */
   readonly ended: Promise<void>
 }
 
-/** Tells the local copies what the API server answered to a write. */
-export type Learn = { connector(raw: unknown): void; job(raw: unknown): void }
+/** Tells the local copies what the API server answered to us: an object as it is now, or that it is not there. */
+export type Learn = {
+  connector(raw: unknown): void
+  job(raw: unknown): void
+  noJob(namespace: string, name: string): void
+  secret(raw: unknown): void
+  noSecret(namespace: string, name: string): void
+}
 
 /** Begins to copy at once; only the signal ends it. */
 export function createView(cluster: Cluster, options: ViewOptions): View {
@@ -97,7 +103,8 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
   })
   const checkpoints = watchCollection(cluster, {
     ...common('configmaps'),
-    ...owned,
+    // The CA bundles of all connectors are ConfigMaps of ours, too: they are large, and nobody reads them here.
+    labelSelector: `${owned.labelSelector},${COMPONENT}=${CHECKPOINT}`,
     api: '/api/v1',
     keep: keepCheckpoint,
     onChange(_key, before, after) {
@@ -139,7 +146,13 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     ready: async () => {
       await Promise.all(collections.map(({ synced }) => synced))
     },
-    learn: { connector: connectors.learn, job: jobs.learn },
+    learn: {
+      connector: connectors.learn,
+      job: jobs.learn,
+      noJob: (namespace, name) => jobs.forget(`${namespace}/${name}`),
+      secret: secrets.learn,
+      noSecret: (namespace, name) => secrets.forget(`${namespace}/${name}`),
+    },
     ended: Promise.all(collections.map(({ ended }) => ended)).then(() => undefined),
   }
 }

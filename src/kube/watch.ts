@@ -44,6 +44,8 @@ export type Collection<T extends Kept> = {
   readonly synced: Promise<void>
   /** Takes the answer to a write of our own, so that it is seen before the watch brings it. */
   learn(raw: unknown): void
+  /** Takes the answer that an object is not there, so that it is seen before the watch brings it. */
+  forget(key: string): void
   /** Resolves when the signal has ended all loops. */
   readonly ended: Promise<void>
 }
@@ -199,6 +201,10 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     learn(raw) {
       // A deletion may be answered with a Status: that is no object, and the watch tells.
       if (identity.safeParse(raw).success) take(raw, store.putOwn)
+    },
+    forget(key) {
+      const known = store.get(key)
+      if (known !== undefined) store.delete(known)
     },
     ended: Promise.all(loops.map(({ end }) => end)).then(() => undefined),
   }

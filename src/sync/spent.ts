@@ -1,9 +1,8 @@
 /** What the run before may have spent of the last minute's budget. */
 import type { Checkpoint, Spent } from '../connector/run.ts'
+import { WINDOW_MS } from '../connector/schedule.ts'
 import { fullySpent } from '../zendesk/limits.ts'
 import { GOOD_MS } from './checkpoint.ts'
-
-const WINDOW_SECONDS = 60
 
 /** How long, in ms, the holder before may still send requests: it died without a word, or only seems to have died. */
 export function stillSending(found: Checkpoint | undefined, now: Date): number {
@@ -26,5 +25,5 @@ export function spentBefore(found: Checkpoint | undefined, now: Date, requestsPe
         secondsAgo: one.secondsAgo + secondsSince(Date.parse(found.budget?.at ?? '')),
       }))
     : fullySpent(secondsSince(Date.parse(holder.renewTime) + GOOD_MS), requestsPerMinute)
-  return spent.filter(({ secondsAgo }) => secondsAgo < WINDOW_SECONDS)
+  return spent.filter(({ secondsAgo }) => secondsAgo * 1000 < WINDOW_MS)
 }

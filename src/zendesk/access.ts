@@ -83,7 +83,12 @@ function outOfScope(stream: string, probe: Probe): Refusal {
   }
 }
 
-export function notInPlan(stream: string, probe: Probe): Refusal {
+/** Nothing stands at the address of a stream: the plan lacks it, or, where every plan has it, the account is closed. */
+export function absence(stream: string, probe: Probe, { message }: { readonly message: string }): Refusal {
+  return probe.plans === undefined ? { reason: 'AccountNotFound', message } : notInPlan(stream, probe)
+}
+
+function notInPlan(stream: string, probe: Probe): Refusal {
   return {
     reason: 'PlanNotSupported',
     message: `The account's plan does not offer ${stream}: take ${stream} out of spec.sync.streams, or change to ${probe.plans ?? 'a plan that has it'}.`,

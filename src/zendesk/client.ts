@@ -3,7 +3,8 @@
 import type { Credentials } from '../connector/credentials.ts'
 import type { Spent } from '../connector/run.ts'
 import type { StreamName } from '../connector/schema.ts'
-import { explainForbidden, notInPlan } from './access.ts'
+import { orAborted } from './aborted.ts'
+import { absence, explainForbidden } from './access.ts'
 import { ZendeskError } from './errors.ts'
 import { createExchange, type ExchangeOptions } from './exchange.ts'
 import type { EndpointLimit } from './limits.ts'
@@ -44,7 +45,7 @@ export type ClientOptions = ExchangeOptions &
     readonly credentials: () => Promise<Credentials>
   }
 
-/** As long as the longest slice of a run; more than 300 and less than 172,800 s (D). */
+/** More than the longest slice of a run; more than 300 and less than 172,800 s (D). */
 const TOKEN_SECONDS = 7200
 /** Renewed this long before it expires, so that no request is sent with a token that dies on its way. */
 const TOKEN_MARGIN_MS = 60_000
@@ -55,30 +56,36 @@ export function createClient(options: ClientOptions): ZendeskClient {
   const { endpoint, clock, random, onWait } = options
   const exchange = createExchange(options)
   const persistence = { monotonic: clock.monotonic, random, onWait }
+  // A token is for all: its request must not end because the one reader that asked first has ended.
+  const closing = new AbortController()
   let held: Token | undefined
   let minting: Promise<Token> | undefined
 
-  const mint = (signal: AbortSignal): Promise<Token> =>
+  const mint = (): Promise<Token> =>
     persist(
       async () => {
-        const answer = await requestToken(exchange.send, await options.credentials(), TOKEN_SECONDS, signal)
+        const answer = await requestToken(exchange.send, await options.credentials(), TOKEN_SECONDS, closing.signal)
         const minted = readToken(answer, endpoint, clock.now(), TOKEN_SECONDS)
         if (minted.kind === 'refused') throw new ZendeskError(minted.reason, minted.message)
         if (minted.kind === 'again') return new Again(minted)
         return { text: minted.token, goodUntil: clock.monotonic() + minted.expiresInMs - TOKEN_MARGIN_MS }
       },
-      signal,
+      closing.signal,
       persistence,
     )
 
   /** One token for all requests in flight: whoever finds none asks for it, the others wait for the same. */
   const token = async (signal: AbortSignal): Promise<Token> => {
     if (held !== undefined && held.goodUntil > clock.monotonic()) return held
-    minting ??= mint(signal).finally(() => {
-      minting = undefined
-    })
-    held = await minting
-    return held
+    minting ??= mint()
+      .then((fresh) => {
+        held = fresh
+        return fresh
+      })
+      .finally(() => {
+        minting = undefined
+      })
+    return orAborted(minting, signal)
   }
 
   const get = (path: string, { stream, limit, signal }: ReadOptions): Promise<string> => {
@@ -99,7 +106,7 @@ export function createClient(options: ClientOptions): ZendeskClient {
           case 'again':
             return new Again(verdict)
           case 'absent':
-            throw refusal(notInPlan(stream, PROBES[stream]))
+            throw refusal(absence(stream, PROBES[stream], verdict))
           case 'forbidden':
             throw refusal(await explainForbidden(stream, PROBES[stream], (one) => read(one)))
           case 'unauthorized':
@@ -121,7 +128,10 @@ export function createClient(options: ClientOptions): ZendeskClient {
       return new Date(clock.now().getTime() + (exchange.clockOffsetMs() ?? 0))
     },
     usage: exchange.usage,
-    close: exchange.close,
+    close: () => {
+      closing.abort(new Error('the client is closed'))
+      exchange.close()
+    },
   }
 }
 

@@ -5,9 +5,10 @@
 
 import type { Credentials } from '../connector/credentials.ts'
 import { isLasting } from '../connector/reasons.ts'
+import { MOST_PER_TEST } from '../connector/schedule.ts'
 import type { StreamName } from '../connector/schema.ts'
 import type { Check } from '../connector/status.ts'
-import { explainForbidden, notInPlan, readActor } from './access.ts'
+import { absence, explainForbidden, readActor } from './access.ts'
 import { ZendeskError } from './errors.ts'
 import type { HttpAnswer, Transport } from './http.ts'
 import { ENDPOINT_LIMITS, type EndpointLimit } from './limits.ts'
@@ -30,9 +31,9 @@ export type TestedAccount = {
 
 export type TestSpent = { readonly requests: number; readonly endpoint?: string }
 
-/** The most that one test makes, for who cannot know what the last one did. */
-export const MOST_PER_TEST: readonly TestSpent[] = [
-  { requests: 10 },
+/** All that one test can spend, for who cannot know what the last one did. */
+export const WHOLE_TEST: readonly TestSpent[] = [
+  { requests: MOST_PER_TEST },
   ...ENDPOINT_LIMITS.map(({ endpoint }) => ({ requests: 1, endpoint })),
 ]
 
@@ -184,7 +185,7 @@ async function checkStream(stream: StreamName, read: Read, endpoint: string, now
     case 'again':
       return unknown(stream, verdict)
     case 'absent':
-      return { name: stream, result: 'Failed', ...notInPlan(stream, probe) }
+      return { name: stream, result: 'Failed', ...absence(stream, probe, verdict) }
     case 'unauthorized':
     case 'forbidden': {
       const refusal = await attempt(() => explainForbidden(stream, probe, read))

@@ -1,9 +1,10 @@
 /** Every request of a run goes through here: limits, Zendesk's own waits, the fence, and the count of what was spent. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Spent } from '../connector/run.ts'
+import { WINDOW_MS } from '../connector/schedule.ts'
 import type { HttpAnswer, HttpRequest, Transport } from './http.ts'
 import { createLimiter, type Limiter } from './limiter.ts'
-import { ENDPOINT_LIMITS, type EndpointLimit, WINDOW_MS } from './limits.ts'
+import { ENDPOINT_LIMITS, type EndpointLimit } from './limits.ts'
 import { advisedWait } from './retry-after.ts'
 
 export type ExchangeOptions = {
@@ -24,16 +25,12 @@ export type Exchange = {
   close(): void
 }
 
-/** More would not help: at a second of latency this is beyond any account's limit but the highest. */
-const MAX_CONCURRENT = 16
-
 export function createExchange({ send, requestsPerMinute, spent, guard, clock }: ExchangeOptions): Exchange {
   const limiterOf = (limit: number, endpoint?: string) =>
     createLimiter({
       limit,
       windowMs: WINDOW_MS,
       spent: spent.filter((one) => one.endpoint === endpoint),
-      maxConcurrent: MAX_CONCURRENT,
       monotonic: clock.monotonic,
     })
   const account = limiterOf(requestsPerMinute)
@@ -45,8 +42,13 @@ export function createExchange({ send, requestsPerMinute, spent, guard, clock }:
   let throttled = 0
   let offsetMs: number | undefined
 
+  const limiterOfEndpoint = (endpoint: string): Limiter => {
+    const limiter = endpoints.get(endpoint)
+    if (limiter === undefined) throw new Error(`${endpoint} is not among ENDPOINT_LIMITS`)
+    return limiter
+  }
   const inSlotOf = <T>(endpoint: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> =>
-    endpoints.get(endpoint)?.run(work, signal) ?? work()
+    limiterOfEndpoint(endpoint).run(work, signal)
 
   const untilOpen = async (scope: string, signal: AbortSignal) => {
     for (;;) {

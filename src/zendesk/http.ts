@@ -35,6 +35,8 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024
 /** Opens connections to `endpoint` (a host such as acme.zendesk.com) as they are needed and keeps them. */
 export function connectTo(endpoint: string, egress: Egress): { send: Transport; close: () => Promise<void> } {
   const agent = new EnvHttpProxyAgent({
+    // Undefined would be filled in from the environment, past what was parsed and handed to the sync pods.
+    httpProxy: egress.httpsProxy ?? '',
     httpsProxy: egress.httpsProxy ?? '',
     noProxy: egress.noProxy ?? '',
     allowH2: false,

@@ -1,9 +1,6 @@
 /** Zendesk's limits, as data: https://developer.zendesk.com/api-reference/introduction/rate-limits/ (D). */
 import type { Spent } from '../connector/run.ts'
 
-/** Limits are per minute (D). */
-export const WINDOW_MS = 60_000
-
 /** A limit that Zendesk sets on one endpoint, beside the account's. */
 export type EndpointLimit = {
   readonly endpoint: string

@@ -26,8 +26,8 @@ export type Persistence = {
   readonly onWait: (what: string, milliseconds: number) => void
 }
 
-/** After this long without a good answer the run ends with "try again". */
-const GIVE_UP_MS = 10 * 60_000
+/** After this long without a good answer the run ends with "try again": longer than any advice that is followed. */
+const GIVE_UP_MS = 20 * 60_000
 
 /**
  * Repeats `once` until it returns something else than Again.
@@ -42,7 +42,11 @@ export async function persist<T>(
   for (let attempt = 0; ; attempt += 1) {
     const outcome = await once().catch(passing)
     if (!(outcome instanceof Again)) return outcome
-    const waitMs = outcome.waitMs ?? backOff(attempt, random())
+    // Advice of no wait at all is no reason to storm: the second attempt in a row waits as it would without.
+    const waitMs = Math.max(
+      outcome.waitMs ?? 0,
+      outcome.waitMs === undefined || attempt > 0 ? backOff(attempt, random()) : 0,
+    )
     if (monotonic() + waitMs - since > GIVE_UP_MS) throw new ZendeskError(outcome.reason, outcome.message)
     if (waitMs > 0) onWait(outcome.message, waitMs)
     await delay(waitMs, undefined, { signal })

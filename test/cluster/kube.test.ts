@@ -24,6 +24,9 @@ const soon = { timeout: 30_000, interval: 20 }
 /** The garbage collector looks for new kinds twice a minute. */
 const collected = { timeout: 100_000, interval: 100 }
 
+/** For calls beside which nothing is watched. */
+const deaf = { secret: () => undefined, noSecret: () => undefined }
+
 let k8s: TestCluster
 let relay: Relay
 /** The operator, with the rights of deploy/rbac.yaml and no more, through the relay. */
@@ -134,8 +137,8 @@ describe('the view', () => {
     const everything = inspect([kept, view.observe(`${namespace}/acme`), [...secrets.values()]], { depth: null })
     expect(everything).not.toContain(CANARY)
     expect(everything).not.toContain(Buffer.from(CANARY).toString('base64'))
-    expect(await readSecret(operator, namespace, 'creds')).toMatchObject({ data: { clientSecret: CANARY } })
-    expect(await readSecret(operator, namespace, 'none')).toBeUndefined()
+    expect(await readSecret(operator, deaf, namespace, 'creds')).toMatchObject({ data: { clientSecret: CANARY } })
+    expect(await readSecret(operator, deaf, namespace, 'none')).toBeUndefined()
   })
 
   test('opens a watch again that says nothing any more', async () => {
@@ -291,7 +294,7 @@ describe('a run', () => {
 
     const others = checkpointStore(pod, { namespace, name: 'kube-root-ca.crt' })
     await expect(others.read()).rejects.toMatchObject({ reason: 'Forbidden' })
-    await expect(readSecret(pod, namespace, 'any')).rejects.toMatchObject({ reason: 'Forbidden' })
+    await expect(readSecret(pod, deaf, namespace, 'any')).rejects.toMatchObject({ reason: 'Forbidden' })
     await pod.close()
   })
 
@@ -321,7 +324,7 @@ test('an Event is seen where the connector is', async () => {
 
 test('a hundred calls share a connection or two', async () => {
   await using own = await ownWay()
-  for (let call = 0; call < 100; call++) await readSecret(own.cluster, namespace, 'none')
+  for (let call = 0; call < 100; call++) await readSecret(own.cluster, deaf, namespace, 'none')
   expect(own.relay.accepted()).toBeLessThanOrEqual(3)
 })
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { decide, type Step } from '../../src/connector/decide.ts'
 import type { Observed } from '../../src/connector/observed.ts'
-import type { Checkpoint } from '../../src/connector/run.ts'
+import type { Checkpoint, Spent } from '../../src/connector/run.ts'
 import { type Connector, SYNC_REQUESTED_AT, TEST_REQUESTED_AT } from '../../src/connector/schema.ts'
 import { type Status, status as statusSchema } from '../../src/connector/status.ts'
 import { summarise } from '../../src/connector/summary.ts'
@@ -52,6 +52,28 @@ describe('a test is due at once', () => {
     expect(step(connector, refused, 61)).toEqual({ do: 'test' })
     expect(step(connector, tested(connector, refused, 'NotAdmin', at(62)), 63)).toEqual({ do: 'nothing' })
   })
+})
+
+test('a refusal is compared by run, not by clocks: an operator whose clock is behind tests once', () => {
+  const connector = aConnector()
+  const lastRun = aLastRun({ result: 'Failed', reason: 'InvalidClient', endTime: at(HOUR).toISOString() })
+  const refused = atRest(connector, { sync: { lastSlot: 1, lastStartTime: START.toISOString(), lastRun } })
+  expect(step(connector, refused, 61)).toEqual({ do: 'test' })
+  expect(step(connector, tested(connector, refused, undefined, at(62)), 63)).toEqual({ do: 'nothing' })
+})
+
+test('a test that is not asked for waits until the run’s last minute leaves room for it', () => {
+  const connector = aConnector({ rateLimit: { requestsPerMinute: 60 } })
+  const lastRun = aLastRun({ result: 'Failed', reason: 'NotAdmin', endTime: at(MINUTE).toISOString() })
+  const refused = atRest(connector, { sync: { lastSlot: 1, lastStartTime: START.toISOString(), lastRun } })
+  const budget = (...spent: Spent[]) => ({
+    checkpoint: { account: 'acme', sink: 's', streams: {}, budget: { at: at(MINUTE).toISOString(), spent } },
+  })
+  const full = budget({ secondsAgo: 0, requests: 20 }, { secondsAgo: 40, requests: 40 })
+  expect(step(connector, refused, MINUTE + 19, full)).toEqual({ do: 'nothing' })
+  expect(decide(observed(withStatus(connector, refused), full), at(MINUTE + 19)).wakeAt).toEqual(at(MINUTE + 20))
+  expect(step(connector, refused, MINUTE + 20, full)).toEqual({ do: 'test' })
+  expect(step(connector, refused, MINUTE + 1, budget({ secondsAgo: 0, requests: 50 }))).toEqual({ do: 'test' })
 })
 
 describe('a routine test', () => {
@@ -106,6 +128,18 @@ describe('a run is started', () => {
       expect(step(connector, atRest(connector), HOUR, { runs: [run] })).toEqual({ do: 'nothing' })
     }
   })
+  test('with a slot above any that was used, also when the status was lost', () => {
+    const holder = {
+      run: 'acme-77',
+      slot: 77,
+      pod: 'p',
+      claimTime: START.toISOString(),
+      renewTime: START.toISOString(),
+      released: true,
+    }
+    const checkpoint = { account: 'acme', sink: 's', streams: {}, holder }
+    expect(step(connector, fresh, 0, { checkpoint })).toEqual({ do: 'start run', slot: 78 })
+  })
   test('once: a Job of a slot that is not written down is taken up, not made again', () => {
     const runs = [aRun({ slot: 1 })]
     const decision = decide(observed(withStatus(connector, fresh), { runs }), at(1))
@@ -157,6 +191,11 @@ describe('a run that ends', () => {
     expect([status.sync?.lastRun, next, wakeAt]).toEqual([undefined, { do: 'nothing' }, at(64)])
     expect(lastRun({ runs, checkpoint })).toMatchObject({ result: 'Succeeded' })
   })
+  test('cut off at its deadline is known by its report, too', () => {
+    const more = { ...checkpoint, report: { ...checkpoint.report, result: 'MoreToDo' } } as Checkpoint
+    const runs = [aRun({ state: 'Failed', endTime: at(51), failure: 'DeadlineExceeded' })]
+    expect(lastRun({ runs, checkpoint: more })).toMatchObject({ result: 'MoreToDo' })
+  })
   test('without a report is a failure that tells how its pod ended', () => {
     const pods = [{ name: 'p', phase: 'Failed' as const, creationTime: START, exitCode: 137, termination: 'OOMKilled' }]
     const runs = [aRun({ state: 'Failed', endTime: at(50), failure: 'BackoffLimitExceeded', pods })]
@@ -166,7 +205,17 @@ describe('a run that ends', () => {
       message: expect.stringContaining('OOMKilled'),
     })
   })
-  test('because its Job is gone was stopped', () => expect(lastRun({})).toMatchObject({ result: 'Stopped' }))
+  test('because its Job is gone was stopped, which is no good news that a test could wait for', () => {
+    expect(lastRun({})).toMatchObject({ result: 'Stopped' })
+    const stopped = atRest(connector, {
+      sync: {
+        lastSlot: 1,
+        lastStartTime: at(HOUR).toISOString(),
+        lastRun: aLastRun({ result: 'Stopped', endTime: at(HOUR).toISOString() }),
+      },
+    })
+    expect(step(connector, stopped, 1.11 * HOUR)).toEqual({ do: 'test' })
+  })
   test('is not known by the report of another run', () => {
     const other = { ...checkpoint, report: { ...checkpoint.report, run: 'acme-0' } } as Checkpoint
     expect(lastRun({ runs: [aRun({ state: 'Failed', endTime: at(50) })], checkpoint: other })).toMatchObject({
@@ -178,6 +227,35 @@ describe('a run that ends', () => {
 
 describe('a run under way', () => {
   const connector = aConnector()
+  test('ends when its spec has changed and the new one was tested: the next goes on with it at once', () => {
+    const changed = aConnector({ rateLimit: { requestsPerMinute: 10 } }, { generation: 2 })
+    const runs = [aRun({ pods: [{ name: 'p', phase: 'Running' as const, creationTime: START }] })]
+    expect(step(changed, atRest(connector), 61, { runs })).toEqual({ do: 'test' })
+    expect(step(changed, tested(changed, atRest(connector), undefined, at(61)), 62, { runs })).toEqual({
+      do: 'stop run',
+      run: 'acme-1',
+    })
+    expect(step(changed, tested(changed, atRest(connector), 'NotAdmin', at(61)), 62, { runs })).toEqual({
+      do: 'nothing',
+    })
+    const renewed = [aRun({ generation: 2 })]
+    expect(step(changed, tested(changed, atRest(connector), undefined, at(61)), 62, { runs: renewed })).toEqual({
+      do: 'nothing',
+    })
+  })
+  test('that lost its pod to a drain is not one that did not start', () => {
+    const holder = {
+      run: 'acme-1',
+      slot: 1,
+      pod: 'p',
+      claimTime: START.toISOString(),
+      renewTime: at(600).toISOString(),
+      released: false,
+    }
+    const checkpoint = { account: 'acme', sink: 's', streams: {}, holder }
+    expect(step(connector, atRest(connector), 605, { runs: [aRun()], checkpoint })).toEqual({ do: 'nothing' })
+    expect(step(connector, atRest(connector), 900, { runs: [aRun()], checkpoint })).toMatchObject({ do: 'stop run' })
+  })
   const pod = { name: 'p', phase: 'Pending' as const, creationTime: START, waiting: 'ErrImagePull: no such image' }
   test('whose pod does not start within five minutes is given up, with the kubelet’s own words', () => {
     expect(step(connector, atRest(connector), 299, { runs: [aRun({ pods: [pod] })] })).toEqual({ do: 'nothing' })

@@ -166,7 +166,7 @@ describe('what is observed of a connector', () => {
     server.collections.set('zendeskconnectors', [connector('acme')])
     server.collections.set('jobs', [job('one', 1, ownedBy('ZendeskConnector', 'acme'), status)])
     expect((await view()).observe('a/acme')?.runs).toEqual([
-      { run: 'one', slot: 1, creationTime: new Date(created), deleting: false, pods: [], ...expected },
+      { run: 'one', slot: 1, generation: 0, creationTime: new Date(created), deleting: false, pods: [], ...expected },
     ])
   })
 
@@ -243,6 +243,23 @@ describe('a connector is told of', () => {
     await server.send('pods', 'MODIFIED', pod('p', 'one', { phase: 'Running' }))
     expect(changed).toEqual(['a/acme', 'a/acme'])
     expect(seen.observe('a/acme')?.runs[0]?.pods[0]?.phase).toBe('Running')
+  })
+
+  test('a Secret as it was read, and that a Secret or a Job is gone, though the watches do not know yet', async () => {
+    server.collections.set('zendeskconnectors', [connector('acme')])
+    server.collections.set('jobs', [job('one', 1, ownedBy('ZendeskConnector', 'acme'))])
+    const seen = await view()
+    const secretName = seen.observe('a/acme')?.connector.spec.secretRef.name ?? ''
+    seen.learn.secret({
+      metadata: { ...meta(secretName), uid: 'read', resourceVersion: '900' },
+      data: { clientSecret: 'x' },
+    })
+    expect(seen.observe('a/acme')?.secret).toEqual({ uid: 'read', resourceVersion: '900' })
+    seen.learn.noSecret('a', secretName)
+    expect(seen.observe('a/acme')?.secret).toBeUndefined()
+    seen.learn.noJob('a', 'one')
+    expect(seen.observe('a/acme')?.runs).toEqual([])
+    seen.learn.noJob('a', 'one')
   })
 
   test('an answer to a write of its own, at once', async () => {

@@ -13,7 +13,7 @@ const monotonic = () => performance.now()
 const forever = new AbortController().signal
 
 function aLimiter(limit: number, windowMs: number, spent: readonly Spent[] = []): Limiter {
-  const limiter = createLimiter({ limit, windowMs, spent, maxConcurrent: 16, monotonic })
+  const limiter = createLimiter({ limit, windowMs, spent, monotonic })
   limiters.push(limiter)
   return limiter
 }

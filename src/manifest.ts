@@ -5,6 +5,7 @@ import { UsageError } from './config.ts'
 import { GROUP, KIND, type Spec, spec, VERSION } from './connector/schema.ts'
 
 const kind = z.object({ apiVersion: z.string(), kind: z.string() })
+const list = z.object({ kind: z.literal('List'), items: z.array(z.unknown()) })
 
 const manifest = z.object({
   metadata: z.object({ name: z.string().min(1).max(63), namespace: z.string().optional() }),
@@ -32,10 +33,7 @@ export type Manifests = {
 export function readManifests(text: string, source: string): Manifests {
   const connectors: ConnectorManifest[] = []
   const secrets: { name: string; namespace: string | undefined; data: Record<string, string> }[] = []
-  for (const document of parseAllDocuments(text)) {
-    const broken = document.errors[0]
-    if (broken !== undefined) throw new UsageError(`${source} is not YAML: line ${broken.linePos?.[0].line ?? '?'}.`)
-    const value = readValue(document, source)
+  for (const value of parseAllDocuments(text).flatMap((document) => objectsIn(document, source))) {
     const of = kind.safeParse(value).data
     if (of?.kind === KIND && of.apiVersion.startsWith(`${GROUP}/`)) {
       if (of.apiVersion !== `${GROUP}/${VERSION}`) {
@@ -60,12 +58,15 @@ export function readManifests(text: string, source: string): Manifests {
   }
 }
 
-/** @throws UsageError for aliases that would blow up. */
-function readValue(yaml: Document, source: string): unknown {
+/** The objects of a document: itself, or the items of the List that `kubectl get -o yaml` prints. @throws UsageError. */
+function objectsIn(yaml: Document, source: string): unknown[] {
+  const broken = yaml.errors[0]
+  if (broken !== undefined) throw new UsageError(`${source} is not YAML: line ${broken.linePos?.[0].line ?? '?'}.`)
   try {
-    return yaml.toJS()
+    const value: unknown = yaml.toJS()
+    return list.safeParse(value).data?.items ?? [value]
   } catch {
-    throw new UsageError(`${source} is YAML that cannot be read: it repeats itself without end.`)
+    throw new UsageError(`${source} is not YAML that can be read: look at its aliases.`)
   }
 }
 

@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import { commonEnvironment, readEnvironment, UsageError } from './config.ts'
 import { EXIT } from './connector/run.ts'
+import type { Connector } from './connector/schema.ts'
 import type { Kubernetes, Zendesk } from './controller/ports.ts'
 import { createQueue } from './controller/queue.ts'
 import { reconcile } from './controller/reconcile.ts'
 import { createSpentLedger } from './controller/spent.ts'
-import { loadCluster } from './kube/cluster.ts'
 import { patchStatus } from './kube/connectors.ts'
 import { isKubeError } from './kube/errors.ts'
 import { recordEvent } from './kube/events.ts'
@@ -15,9 +15,11 @@ import { deleteRun, startRun } from './kube/runs.ts'
 import { readSecret } from './kube/secrets.ts'
 import { createView } from './kube/view.ts'
 import { createLogger } from './logger.ts'
+import { openCluster } from './open-cluster.ts'
 import { whenStopped } from './stop.ts'
 import { testConnection, WHOLE_TEST, withSkipped } from './zendesk/connection-test.ts'
 import { connectTo, type Egress } from './zendesk/http.ts'
+import { fullySpent } from './zendesk/limits.ts'
 
 export type OperatorOptions = {
   readonly image: string
@@ -38,7 +40,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
   const signal = whenStopped((name) => log.info({ signal: name }, 'stopping'))
   const now = () => new Date()
 
-  const cluster = loadCluster(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig })
+  const cluster = openCluster(options)
   const settings = {
     image: options.image,
     logLevel,
@@ -76,10 +78,11 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
       recordEvent(cluster, (error) => log.warn({ error }, 'event not recorded'), connector, happening),
   }
   const zendesk = zendeskPort({ httpsProxy, noProxy }, now)
-  const spentLedger = createSpentLedger(now, WHOLE_TEST)
+  const spent = createSpentLedger(now, WHOLE_TEST)
+  const known = new Map<string, Connector>()
   const queue = createQueue({
     workers: options.workers,
-    work: (key) => reconcile(key, { kubernetes, zendesk, spent: spentLedger, now, log, signal }),
+    work: (key) => reconcile(key, { kubernetes, zendesk, spent, known, now, log, signal }),
     onError: (key, error, retryMs) => {
       if (signal.aborted) return
       log.error({ connector: key, error, retryMs }, 'reconcile failed: tried again')
@@ -119,6 +122,7 @@ function zendeskPort(egress: Egress, now: () => Date): Zendesk {
         await close()
       }
     },
+    fullySpent: (requestsPerMinute) => fullySpent(0, requestsPerMinute).map(({ secondsAgo: _, ...spent }) => spent),
     withSkipped: (checks, { spec }) => withSkipped(checks, spec.sync.streams),
   }
 }

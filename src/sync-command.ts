@@ -6,8 +6,9 @@ import { readEnvironment, syncEnvironment, UsageError } from './config.ts'
 import { type Credentials, readCredentials } from './connector/credentials.ts'
 import { type Report, type RunOrders, runOrders } from './connector/run.ts'
 import { checkpointStore } from './kube/checkpoint.ts'
-import { type Cluster, loadCluster } from './kube/cluster.ts'
+import type { Cluster } from './kube/cluster.ts'
 import { createLogger } from './logger.ts'
+import { openCluster } from './open-cluster.ts'
 import { whenStopped } from './stop.ts'
 import type { CheckpointStore } from './sync/checkpoint.ts'
 import { systemClock } from './sync/clock.ts'
@@ -33,7 +34,7 @@ export async function runSyncCommand(
     run: orders.run,
   })
   const signal = whenStopped((name) => log.info({ signal: name }, 'stopping: publishing what was read'))
-  const cluster = loadCluster(options)
+  const cluster = openCluster(options)
   const zendesk = connectTo(orders.endpoint, { httpsProxy: config.HTTPS_PROXY, noProxy: config.NO_PROXY })
   const { now, monotonic } = systemClock
 

@@ -7,6 +7,7 @@ import { notStarted, takeUpRuns } from './facts.ts'
 import type { Observed, ObservedRun } from './observed.ts'
 import { lastOutcome } from './outcome.ts'
 import { isLasting } from './reasons.ts'
+import type { Spent } from './run.ts'
 import {
   earliest,
   later,
@@ -20,7 +21,7 @@ import {
   spread,
   WINDOW_MS,
 } from './schedule.ts'
-import { requested, SYNC_REQUESTED_AT, TEST_REQUESTED_AT } from './schema.ts'
+import { type Connector, requested, SYNC_REQUESTED_AT, TEST_REQUESTED_AT } from './schema.ts'
 import { type LastRun, type Status, status as statusSchema } from './status.ts'
 import { summarise } from './summary.ts'
 
@@ -45,19 +46,27 @@ export type Decision = {
 }
 
 /** What the rules look at: the observation with runs taken up into the status. */
-type Case = { readonly observed: Observed; readonly status: Status; readonly now: Date }
+type Case = {
+  readonly observed: Observed
+  readonly status: Status
+  readonly now: Date
+  readonly spentByTests: readonly Spent[]
+}
 type Due = (given: Case) => Date | undefined
 
 /** So many ended Jobs are kept, for their logs. */
 const KEPT_JOBS = 3
+const BREATH_MS = 1000
 const NOW = new Date(0)
 
-export function decide(observed: Observed, now: Date): Decision {
+/** `spentByTests`: what tests have spent of the account's budget in the last minute. */
+export function decide(observed: Observed, now: Date, spentByTests: readonly Spent[] = []): Decision {
   const { connector } = observed
   const known = takeUpRuns(observed, connector.status ?? statusSchema.parse({}), now)
-  const given: Case = { observed, status: known, now }
+  const given: Case = { observed, status: known, now, spentByTests }
   const active = activeRun(given)
-  const testAt = earliest([atAnyTime(given), active === undefined ? whenIdle(given) : undefined])
+  const testDue = earliest([atAnyTime(given), active === undefined ? whenIdle(given) : undefined])
+  const testAt = testDue && latest([testDue, testsHaveRoom(given)])
   const runAt = active === undefined ? runDue(given) : undefined
   const giveUpAt = active && podMustRunBy(active, given)
   const others = [secretGraceEnds, reportIsLate, nextProgress].map((due) => due(given))
@@ -124,7 +133,10 @@ const runWasRefused: Due = ({ status }) => {
   const { lastRun } = status.sync ?? {}
   if (lastRun?.result !== 'Failed' || lastRun.reason === undefined || !isLasting(lastRun.reason)) return undefined
   if (lastRun.reason === 'SinkUnavailable') return undefined
-  return lastRun.id === status.connectionTest?.testedAfterRun ? undefined : NOW
+  const { testedAfterRun, lastTime = '' } = status.connectionTest ?? {}
+  // A CRD older than this program drops the field: then times must do.
+  if (testedAfterRun === undefined && lastTime >= (lastRun.endTime ?? '')) return undefined
+  return lastRun.id === testedAfterRun ? undefined : NOW
 }
 
 const noAnswerLastTime: Due = ({ status: { connectionTest } }) => {
@@ -156,15 +168,23 @@ const whenIdle: Due = (given) => {
 }
 
 /** When the requests of the last run's last minute leave room for a test within the rate. */
-const budgetHasRoom: Due = ({ observed: { connector, checkpoint } }) => {
-  if (checkpoint?.budget === undefined) return undefined
-  const room = connector.spec.rateLimit.requestsPerMinute - MOST_PER_TEST
-  const ofAccount = checkpoint.budget.spent.filter(({ endpoint }) => endpoint === undefined)
-  const newestFirst = ofAccount.toSorted((one, other) => one.secondsAgo - other.secondsAgo)
+const budgetHasRoom: Due = ({ observed: { connector, checkpoint } }) =>
+  checkpoint?.budget && roomForTest(checkpoint.budget.spent, checkpoint.budget.at, connector)
+
+/** Tests keep to the rate among themselves, and a second apart: a rule that insists, for whatever cause, makes no storm. */
+const testsHaveRoom: Due = ({ observed: { connector }, spentByTests, now }) => {
+  const breath = spentByTests.map(({ secondsAgo }) => later(now, BREATH_MS - secondsAgo * 1000))
+  return latest([roomForTest(spentByTests, now, connector), ...breath])
+}
+
+/** When those requests, with their ages as of `at`, leave room for a test within the rate; undefined: always. */
+function roomForTest(spent: readonly Spent[], at: string | Date, { spec }: Connector): Date | undefined {
+  const room = spec.rateLimit.requestsPerMinute - MOST_PER_TEST
+  const ofAccount = spent.filter(({ endpoint }) => endpoint === undefined)
   let requests = 0
-  for (const { secondsAgo, requests: more } of newestFirst) {
+  for (const { secondsAgo, requests: more } of ofAccount.toSorted((one, other) => one.secondsAgo - other.secondsAgo)) {
     requests += more
-    if (requests > room) return later(checkpoint.budget.at, WINDOW_MS - secondsAgo * 1000)
+    if (requests > room) return later(at, WINDOW_MS - secondsAgo * 1000)
   }
   return undefined
 }

@@ -145,7 +145,9 @@ export function requested(
   { metadata }: Connector,
   name: typeof TEST_REQUESTED_AT | typeof SYNC_REQUESTED_AT,
 ): string | undefined {
-  return metadata.annotations[name]?.slice(0, 256)
+  const text = metadata.annotations[name]
+  // Cut between characters: half of one would come back from the API server as another.
+  return text === undefined ? undefined : [...text.toWellFormed().slice(0, 512)].slice(0, 256).join('').toWellFormed()
 }
 
 /** The account's name in Zendesk: `acme` of `acme.zendesk.com`. */

@@ -39,6 +39,8 @@ export type TestResult = {
 export type Zendesk = {
   /** The connection test; what goes wrong is in its checks. Rejects only when `signal` is aborted. */
   test(connector: Connector, credentials: Credentials, signal: AbortSignal): Promise<TestResult>
+  /** All that can be spent in a minute at this rate. */
+  fullySpent(requestsPerMinute: number): TestSpent[]
   /** All checks of the connector as skipped but for the ones given. */
   withSkipped(checks: readonly Check[], connector: Connector): Check[]
 }

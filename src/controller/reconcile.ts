@@ -19,6 +19,8 @@ export type ReconcileOptions = {
   readonly kubernetes: Kubernetes
   readonly zendesk: Zendesk
   readonly spent: SpentLedger
+  /** The connectors as they were last looked at; empty at first. */
+  readonly known: Map<string, Connector>
   readonly now: () => Date
   readonly log: Log
   readonly signal: AbortSignal
@@ -27,9 +29,11 @@ export type ReconcileOptions = {
 /** Looks at the connector `key`; resolves with when to look again. Rejects when the API server refuses: try again. */
 export async function reconcile(key: string, options: ReconcileOptions): Promise<Date | undefined> {
   const observed = options.kubernetes.observe(key)
+  remember(key, observed?.connector, options)
   if (observed === undefined || observed.connector.metadata.deletionTimestamp !== undefined) return undefined
   const { connector } = observed
-  const { step, status, wakeAt } = decide(observed, options.now())
+  const spentByTests = options.spent.byTests(subdomain(connector.spec.endpoint))
+  const { step, status, wakeAt } = decide(observed, options.now(), spentByTests)
   await show(connector, status, options)
   if (step.do === 'nothing') return wakeAt
   const shown = { ...connector, status }
@@ -40,6 +44,17 @@ export async function reconcile(key: string, options: ReconcileOptions): Promise
 
 /** A step that leaves no trace would be taken again at once, for as long as its cause is there. */
 const BREATH_MS = 50
+
+/** Notes which connector stands at a key: when it goes, or another takes its place, its budget's books are gone. */
+function remember(key: string, connector: Connector | undefined, { known, spent, zendesk }: ReconcileOptions): void {
+  const before = known.get(key)
+  if (before !== undefined && before.metadata.uid !== connector?.metadata.uid) {
+    const { endpoint, rateLimit } = before.spec
+    spent.forgotten(subdomain(endpoint), zendesk.fullySpent(rateLimit.requestsPerMinute))
+  }
+  if (connector === undefined) known.delete(key)
+  else known.set(key, connector)
+}
 
 type Shown = Connector & { readonly status: Status }
 
@@ -67,16 +82,18 @@ async function test(connector: Shown, options: ReconcileOptions): Promise<Status
   const { status } = connector
   const { kubernetes, zendesk, spent, now, log, signal } = options
   const { name } = connector.spec.secretRef
+  const account = subdomain(connector.spec.endpoint)
   const secret = await kubernetes.readSecret(connector.metadata.namespace, name)
   const version = secret && { uid: secret.uid, resourceVersion: secret.resourceVersion }
   const credentials = readCredentials(name, secret?.data)
   if ('result' in credentials) {
     const checks = zendesk.withSkipped([credentials], connector)
+    spent.tested(account, [{ requests: 0 }])
     log.info({ connector: keyOf(connector), reason: credentials.reason }, 'connection test')
     return withTest(connector, status, { checks, account: {}, secret: version }, now())
   }
   const result = await zendesk.test(connector, credentials, signal)
-  spent.record(subdomain(connector.spec.endpoint), result.spent)
+  spent.tested(account, result.spent)
   const problem = result.checks.find((check) => check.result === 'Failed' || check.result === 'Unknown')
   log.info(
     { connector: keyOf(connector), requests: result.spent[0]?.requests, reason: problem?.reason ?? 'Connected' },
@@ -90,7 +107,7 @@ async function startRun(slot: number, connector: Shown, options: ReconcileOption
   const { status } = connector
   const names = kubernetes.names(connector, slot)
   const { run } = names
-  const orders = ordersFor(connector, slot, names, spent.of(subdomain(connector.spec.endpoint)))
+  const orders = ordersFor(connector, slot, names, spent.forRun(subdomain(connector.spec.endpoint)))
   const started = await kubernetes.startRun(connector, orders)
   const refused = 'refused' in started
   const request = requested(connector, SYNC_REQUESTED_AT)

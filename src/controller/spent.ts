@@ -1,30 +1,51 @@
-/** What tests have spent of each account's budget in the last minute: runs are told, and count it as their own. */
+/**
+ * What each account has been asked in the last minute beside the runs' own books: by tests, and by runs of connectors
+ * that are gone with their checkpoints. Runs are told, and count it as their own; tests keep to the rate among themselves.
+ */
 import type { Spent } from '../connector/run.ts'
 import { WINDOW_MS } from '../connector/schedule.ts'
 import type { TestSpent } from './ports.ts'
 
 export type SpentLedger = {
-  record(account: string, spent: readonly TestSpent[]): void
-  /** Requests of the last minute, by age. */
-  of(account: string): Spent[]
+  /** A test has ended. */
+  tested(account: string, spent: readonly TestSpent[]): void
+  /** A connector went, and what its last run had spent went with it: all of it, until its pods are gone. */
+  forgotten(account: string, all: readonly TestSpent[]): void
+  /** Requests of the last minute by tests, by age. */
+  byTests(account: string): Spent[]
+  /** Requests of the last minute that a run must count. */
+  forRun(account: string): Spent[]
 }
 
-type Entry = { readonly at: number; readonly spent: readonly TestSpent[] }
+/** A pod whose connector was deleted sends nothing any more after this: it cannot renew its checkpoint. */
+const LINGER_MS = 15_000
+
+type Entry = { readonly at: number; readonly spent: readonly TestSpent[]; readonly byTest: boolean }
 
 /** `unknown` is assumed of each account at the start: an operator cannot know what the one before it did. */
 export function createSpentLedger(now: () => Date, unknown: readonly TestSpent[]): SpentLedger {
-  const atStart: Entry = { at: now().getTime(), spent: unknown }
+  const atStart: Entry = { at: now().getTime(), spent: unknown, byTest: false }
   const accounts = new Map<string, Entry[]>()
 
-  const recent = (entries: readonly Entry[]) => entries.filter(({ at }) => now().getTime() - at < WINDOW_MS)
+  const recent = (account: string): Entry[] => {
+    const entries = (accounts.get(account) ?? []).filter(({ at }) => now().getTime() - at < WINDOW_MS)
+    if (entries.length === 0) accounts.delete(account)
+    else accounts.set(account, entries)
+    return entries
+  }
+  const add = (account: string, entry: Entry) => {
+    accounts.set(account, [...recent(account), entry])
+  }
+  const byAge = (entries: readonly Entry[]): Spent[] =>
+    entries.flatMap(({ at, spent }) => {
+      const secondsAgo = Math.max(0, (now().getTime() - at) / 1000)
+      return secondsAgo * 1000 < WINDOW_MS ? spent.map((one) => ({ ...one, secondsAgo })) : []
+    })
 
   return {
-    record: (account, spent) => {
-      accounts.set(account, [...recent(accounts.get(account) ?? []), { at: now().getTime(), spent }])
-    },
-    of: (account) =>
-      recent([atStart, ...(accounts.get(account) ?? [])]).flatMap(({ at, spent }) =>
-        spent.map((one) => ({ ...one, secondsAgo: Math.max(0, Math.floor((now().getTime() - at) / 1000)) })),
-      ),
+    tested: (account, spent) => add(account, { at: now().getTime(), spent, byTest: true }),
+    forgotten: (account, all) => add(account, { at: now().getTime() + LINGER_MS, spent: all, byTest: false }),
+    byTests: (account) => byAge(recent(account).filter(({ byTest }) => byTest)),
+    forRun: (account) => byAge([atStart, ...recent(account)]),
   }
 }

@@ -4,6 +4,7 @@
  * client-node gives the credentials (access.ts), undici carries the bytes: client-node's own calls open a connection per
  * request, have no time limit, drop fields that they do not know, and put whole answers into their errors' messages.
  */
+import type { Readable } from 'node:stream'
 import { Agent, request } from 'undici'
 import { loadAccess, type TlsMaterial } from './access.ts'
 import { fromAnswer, fromExchange, KubeError } from './errors.ts'
@@ -27,13 +28,15 @@ export type Call = {
 export type WatchCall = Pick<Call, 'query' | 'accept'> & {
   readonly signal: AbortSignal
   readonly stallMilliseconds: number
+  /** Told each event as the server sends it; what it throws ends the watch. */
+  readonly onEvent: (event: unknown) => void
 }
 
 /** Access to one API server. All calls fail with KubeError and nothing else. */
 export type Cluster = {
   request(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, call?: Call): Promise<unknown>
-  /** The events of a watch as the server sends them; returns when the server ends it. */
-  watch(path: string, call: WatchCall): AsyncGenerator<unknown>
+  /** Resolves when the server ends the watch. */
+  watch(path: string, call: WatchCall): Promise<void>
   /** Ends what is under way and closes all connections. */
   close(): Promise<void>
 }
@@ -82,11 +85,12 @@ export function loadCluster({ kubeconfig }: { readonly kubeconfig?: string }): C
         )
       }
     },
-    async *watch(path, { signal, stallMilliseconds, ...call }) {
+    async watch(path, { signal, stallMilliseconds, onEvent, ...call }) {
       const ended = AbortSignal.any([closing.signal, signal])
       try {
         const query = { ...call.query, watch: true }
-        yield* jsonLines(await send('GET', path, { ...call, query }, ended, stallMilliseconds))
+        const body = await send('GET', path, { ...call, query }, ended, stallMilliseconds)
+        await eachChunk(body, jsonLines(onEvent))
       } catch (error) {
         throw fromExchange(error, ended.aborted)
       }
@@ -117,6 +121,23 @@ function agentCache(closing: AbortSignal) {
     return agent
   }
   return { agentFor, close: async () => agent?.destroy() }
+}
+
+function eachChunk(body: Readable, take: (chunk: Uint8Array) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    body
+      .on('end', resolve)
+      .on('error', reject)
+      .on('close', () => reject(new Error('the connection was closed')))
+    body.on('data', (chunk: Uint8Array) => {
+      try {
+        take(chunk)
+      } catch (error) {
+        reject(error)
+        body.destroy()
+      }
+    })
+  })
 }
 
 /** undici hears the signal only when it has a connection. No listener stays behind: it would keep signal and answer. */

@@ -1,18 +1,21 @@
-/** The frames of a watch: one JSON value a line. */
+/**
+ * The frames of a watch: one JSON value a line. Each is handed over and let go: an iterator that waits for the next line
+ * would hold the last one for as long, and with it what `kubectl apply` writes of a Secret into its annotations.
+ */
 import { KubeError } from './errors.ts'
 
-/** Parses each line as it is complete. Throws a Malformed KubeError at a line that is not JSON; a cut last line is dropped. */
-export async function* jsonLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
+/** Takes bytes as they come and hands over each line that is complete. Throws a Malformed KubeError at one that is not JSON. */
+export function jsonLines(onValue: (value: unknown) => void): (chunk: Uint8Array) => void {
   const decoder = new TextDecoder()
   let rest = ''
-  for await (const chunk of chunks) {
+  return (chunk) => {
     const text = decoder.decode(chunk, { stream: true })
     let start = 0
     for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
       const line = rest + text.slice(start, end)
       rest = ''
       start = end + 1
-      if (line.trim() !== '') yield parse(line)
+      if (line.trim() !== '') onValue(parse(line))
     }
     rest += text.slice(start)
   }

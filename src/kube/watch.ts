@@ -140,14 +140,19 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(), (timeoutSeconds + 30) * SECOND)
     try {
-      const call = { query, accept: accept('PartialObjectMetadata'), stallMilliseconds }
-      for await (const raw of cluster.watch(path, { ...call, signal: AbortSignal.any([signal, late.signal]) })) {
-        const { type, object } = parse(watchEvent, raw)
-        if (type === 'ERROR') throw fromAnswer(500, object)
-        if (type === 'DELETED') forget(parse(identity, object))
-        else if (type !== 'BOOKMARK') take(object, store.put)
-        moved(parse(bookmark, object).metadata.resourceVersion)
-      }
+      await cluster.watch(path, {
+        query,
+        accept: accept('PartialObjectMetadata'),
+        stallMilliseconds,
+        signal: AbortSignal.any([signal, late.signal]),
+        onEvent: (event) => {
+          const { type, object } = parse(watchEvent, event)
+          if (type === 'ERROR') throw fromAnswer(500, object)
+          if (type === 'DELETED') forget(parse(identity, object))
+          else if (type !== 'BOOKMARK') take(object, store.put)
+          moved(parse(bookmark, object).metadata.resourceVersion)
+        },
+      })
     } finally {
       clearTimeout(timer)
     }

@@ -11,6 +11,11 @@ export type CheckpointStore = {
   write(checkpoint: Checkpoint, version: string): Promise<{ readonly version: string }>
 }
 
+/** The checkpoint is gone, or out of reach for good: its connector was deleted, or someone removed it or our right to it. */
+export class CheckpointGone extends Error {
+  override readonly name = 'CheckpointGone'
+}
+
 /** Another run holds the checkpoint. */
 export class Fenced extends Error {
   override readonly name = 'Fenced'
@@ -76,7 +81,7 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
   let written: Checkpoint = { account, sink, streams: {} }
   let version = ''
   let renewedAt = Number.NEGATIVE_INFINITY
-  let fenced: Fenced | undefined
+  let fenced: Fenced | CheckpointGone | undefined
   const moved = new Map<string, ChainState>()
   let ending: Pick<Checkpoint, 'report' | 'budget'> | undefined
 
@@ -104,7 +109,11 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
       try {
         return await writeOnce()
       } catch (error) {
-        if (!isConflict(error)) throw error
+        if (hasReason(error, 'NotFound', 'Forbidden')) {
+          fenced = new CheckpointGone('The checkpoint is gone.')
+          throw fenced
+        }
+        if (!hasReason(error, 'Conflict')) throw error
         const read = await store.read()
         version = read.version
         const holder = read.checkpoint?.holder
@@ -126,7 +135,7 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
         return await work()
       } catch (error) {
         const longest = signal.aborted ? Math.min(patienceMs, INSIST_MS) : patienceMs
-        if (error instanceof Fenced || clock.monotonic() - since >= longest) throw error
+        if (isFinal(error) || clock.monotonic() - since >= longest) throw error
         await clock.wait(RETRY_MS, never)
       }
     }
@@ -146,7 +155,7 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
       try {
         return await writeOnce()
       } catch (error) {
-        if (!isConflict(error)) throw error
+        if (!hasReason(error, 'Conflict')) throw error
       }
     }
   }, CLAIM_MS)
@@ -170,7 +179,7 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
       while (fenced === undefined && clock.monotonic() - renewedAt > GOOD_MS) {
         if (over.aborted) throw over.reason
         await write().catch(async (error: unknown) => {
-          if (!(error instanceof Fenced)) await clock.wait(RETRY_MS, over)
+          if (!isFinal(error)) await clock.wait(RETRY_MS, over)
         })
       }
       if (fenced !== undefined) throw fenced
@@ -213,6 +222,11 @@ function oneAtATime(work: () => Promise<void>): () => Promise<void> {
   }
 }
 
-function isConflict(error: unknown): boolean {
-  return error instanceof Error && 'reason' in error && error.reason === 'Conflict'
+function hasReason(error: unknown, ...reasons: readonly string[]): boolean {
+  return error instanceof Error && 'reason' in error && reasons.includes(String(error.reason))
+}
+
+/** Asking again would not help. */
+function isFinal(error: unknown): boolean {
+  return error instanceof Fenced || error instanceof CheckpointGone
 }

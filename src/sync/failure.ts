@@ -2,7 +2,7 @@
 import { isLasting, type Reason } from '../connector/reasons.ts'
 import { EXIT } from '../connector/run.ts'
 import { ZendeskError } from '../zendesk/errors.ts'
-import { Fenced } from './checkpoint.ts'
+import { CheckpointGone, Fenced } from './checkpoint.ts'
 import { SinkError } from './sinks/sink.ts'
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
@@ -17,6 +17,7 @@ export type Failure = {
 /** What an error of a stream amounts to; one that nobody foresaw is a defect of ours. */
 export function failureOf(stream: string, error: unknown): Failure {
   if (error instanceof Fenced) return { exitCode: EXIT.fenced, reason: 'RunFailed', message: error.message }
+  if (error instanceof CheckpointGone) return checkpointGone
   if (error instanceof SinkError) return { exitCode: EXIT.sink, reason: error.reason, message: error.message }
   if (error instanceof ZendeskError) {
     const message = error.message.includes(stream) ? error.message : `${stream}: ${error.message}`
@@ -37,6 +38,12 @@ export const noCheckpoint: Failure = {
   exitCode: EXIT.tryAgain,
   reason: 'RunFailed',
   message: 'The checkpoint cannot be read or written: check that the sync pod reaches the Kubernetes API.',
+}
+
+const checkpointGone: Failure = {
+  exitCode: EXIT.tryAgain,
+  reason: 'RunFailed',
+  message: 'The checkpoint is gone, or the right to it: the next run makes both anew and goes on where the sink ends.',
 }
 
 /** From the one that matters most. */

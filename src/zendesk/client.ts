@@ -90,6 +90,7 @@ export function createClient(options: ClientOptions): ZendeskClient {
 
   const get = (path: string, { stream, limit, signal }: ReadOptions): Promise<string> => {
     let refused = 0
+    let absent = 0
     return persist(
       async () => {
         const used = await token(signal)
@@ -106,6 +107,9 @@ export function createClient(options: ClientOptions): ZendeskClient {
           case 'again':
             return new Again(verdict)
           case 'absent':
+            // Once may be a gateway's doing; the connection test has seen that something is there.
+            absent += 1
+            if (absent < 3) return new Again({ reason: 'ZendeskUnavailable', message: verdict.message })
             throw refusal(absence(stream, PROBES[stream], verdict))
           case 'forbidden':
             throw refusal(await explainForbidden(stream, PROBES[stream], (one) => read(one)))

@@ -6,6 +6,8 @@ import { type Served, type Stage, startStage } from '../support/stage.ts'
 
 const KILLS = 20
 
+type Job = { metadata: { name: string }; status: { conditions?: { type: string }[] } }
+
 let stage: Stage
 beforeAll(async () => {
   stage = await startStage({ name: 'killed' })
@@ -14,7 +16,7 @@ afterAll(() => stage?.stop())
 
 test('killed at twenty random moments around a run: no second Job for a slot, and the status is right again within 5 s', async () => {
   const account = stage.simulator.account('mortal')
-  const spec = { sync: { interval: '168h', sink: { file: { claimName: 'mortal-data' } } } }
+  const spec = { sync: { interval: '168h', streams: ['AuditLogs'], sink: { file: { claimName: 'mortal-data' } } } }
   await stage.apply(documents(claimYaml('mortal-data'), secretYaml('mortal'), connectorYaml({ name: 'mortal', spec })))
   let operator = await stage.startOperator()
   const delays: number[] = []
@@ -30,15 +32,14 @@ test('killed at twenty random moments around a run: no second Job for a slot, an
     operator = await stage.startOperator()
     const begin = performance.now()
     const jobs = async () =>
-      JSON.parse(await stage.cluster.kubectl('get', 'jobs', '-n', 'security', '-o', 'json')).items
+      (await stage.cluster.api.request<{ items: Job[] }>('GET', '/apis/batch/v1/namespaces/security/jobs')).items
     /** Right: connected, the request taken up, and a run shown as under way exactly while its Job has not ended. */
     const right = async ({ status }: Served): Promise<boolean> => {
       const underWay = (await jobs()).filter(
-        (job: { status: { conditions?: { type: string }[] } }) =>
-          !(job.status.conditions ?? []).some(({ type }) => type === 'Complete' || type === 'Failed'),
+        (job) => !(job.status.conditions ?? []).some(({ type }) => type === 'Complete' || type === 'Failed'),
       )
       const shown = status?.sync?.activeRun === undefined ? [] : [status.sync.activeRun.job]
-      const names = underWay.map((job: { metadata: { name: string } }) => job.metadata.name)
+      const names = underWay.map((job) => job.metadata.name)
       return (
         status?.connection === 'Connected' && status.lastHandledSyncRequest === `${kill}` && `${names}` === `${shown}`
       )
@@ -46,7 +47,7 @@ test('killed at twenty random moments around a run: no second Job for a slot, an
     await expect
       .poll(async () => right(await stage.get('mortal')), {
         timeout: 20_000,
-        interval: 20,
+        interval: 40,
         message: `delays ${delays}`,
       })
       .toBe(true)

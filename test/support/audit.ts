@@ -11,7 +11,6 @@ const entry = z.object({
       resource: z.string().default(''),
       subresource: z.string().optional(),
       namespace: z.string().optional(),
-      name: z.string().optional(),
     })
     .optional(),
   responseStatus: z.object({ code: z.number().default(0) }).optional(),
@@ -22,7 +21,8 @@ export type AuditEntry = {
   readonly at: Date
   /** `patch zendeskconnectors/status`. */
   readonly what: string
-  readonly name: string | undefined
+  /** undefined: all namespaces, or an object of none. */
+  readonly namespace: string | undefined
   readonly code: number
 }
 
@@ -38,7 +38,7 @@ export async function requestsOf(auditLog: string, user: string): Promise<AuditE
       {
         at: new Date(requestReceivedTimestamp),
         what: `${verb} ${resource}`,
-        name: objectRef?.name,
+        namespace: objectRef?.namespace,
         code: responseStatus?.code ?? 0,
       },
     ]

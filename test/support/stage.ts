@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { type Cluster, startCluster } from './cluster/cluster.ts'
@@ -15,6 +16,9 @@ const program = join(root, 'src', 'main.ts')
 const identity = 'system:serviceaccount:zendesk-connector-system:zendesk-connector'
 /** The image that stands for our own program on the process node. */
 export const IMAGE = 'zendesk-connector:dev'
+
+/** Between two looks at something that is waited for: looking all the time would starve what is looked at. */
+const LOOK_MS = 40
 
 export type Operator = {
   readonly process: ChildProcess
@@ -113,8 +117,8 @@ export async function startStage(options: { name: string; onProgress?: (line: st
       return operator
     }
 
-    const get = async (name: string, namespace = 'security'): Promise<Served> =>
-      JSON.parse(await cluster.kubectl('get', 'zdc', name, '-n', namespace, '-o', 'json'))
+    const get = (name: string, namespace = 'security'): Promise<Served> =>
+      cluster.api.request('GET', `/apis/cloudapps.security/v1alpha1/namespaces/${namespace}/zendeskconnectors/${name}`)
 
     return {
       cluster,
@@ -134,6 +138,7 @@ export async function startStage(options: { name: string; onProgress?: (line: st
               `${name} was not so within ${seconds} s; its status: ${JSON.stringify(connector.status, null, 1)}`,
             )
           }
+          await delay(LOOK_MS)
         }
       },
       records: (claim, connector, stream, namespace = 'security') =>

@@ -115,6 +115,8 @@ describe('what passes is gone through, and each wait is told', () => {
     ['HTML', { kind: 'html' }],
     ['a cut-off body', { kind: 'cutOff' }],
     ['a reset', { kind: 'reset' }],
+    ['a 404', { kind: 'status', status: 404 }],
+    ['a redirect', { kind: 'redirect', location: 'https://evil.example.com/' }],
     ['429 without advice', { kind: 'status', status: 429 }],
   ] as const)('%s', async (_, effect) => {
     const client = aClient()

@@ -54,6 +54,33 @@ describe('a test is due at once', () => {
   })
 })
 
+test('tests keep to the rate among themselves, and a second apart, whatever a rule insists on', () => {
+  const connector = aConnector({ rateLimit: { requestsPerMinute: 20 } })
+  const look = (seconds: number, ...spent: Spent[]) => decide(observed(connector), at(seconds), spent)
+  expect(look(0).step).toEqual({ do: 'test' })
+  expect(look(5, { secondsAgo: 0.2, requests: 4 })).toMatchObject({ step: { do: 'nothing' }, wakeAt: at(5.8) })
+  expect(look(5, { secondsAgo: 2, requests: 4 }).step).toEqual({ do: 'test' })
+  const full = look(5, { secondsAgo: 2, requests: 4 }, { secondsAgo: 10, requests: 4 }, { secondsAgo: 30, requests: 4 })
+  expect(full).toMatchObject({ step: { do: 'nothing' }, wakeAt: at(35) })
+})
+
+test('a request with more characters than are kept is handled once, wherever it is cut', () => {
+  const value = `${'x'.repeat(255)}😀😀`
+  const asking = aConnector({}, { annotations: { [TEST_REQUESTED_AT]: value } })
+  const handled = tested(asking, atRest(aConnector()), undefined, at(62))
+  const stored = Buffer.from(handled.lastHandledTestRequest ?? '', 'utf8').toString('utf8')
+  expect(step(asking, { ...handled, lastHandledTestRequest: stored }, 63)).toEqual({ do: 'nothing' })
+})
+
+test('a CRD that drops the field makes no loop', () => {
+  const connector = aConnector()
+  const lastRun = aLastRun({ result: 'Failed', reason: 'NotAdmin', endTime: at(MINUTE).toISOString() })
+  const refused = atRest(connector, { sync: { lastSlot: 1, lastStartTime: START.toISOString(), lastRun } })
+  const done = tested(connector, refused, 'NotAdmin', at(62))
+  const { testedAfterRun: _, ...pruned } = done.connectionTest ?? { consecutiveFailures: 0 }
+  expect(step(connector, { ...done, connectionTest: pruned }, 63)).toEqual({ do: 'nothing' })
+})
+
 test('a refusal is compared by run, not by clocks: an operator whose clock is behind tests once', () => {
   const connector = aConnector()
   const lastRun = aLastRun({ result: 'Failed', reason: 'InvalidClient', endTime: at(HOUR).toISOString() })

@@ -36,21 +36,9 @@ function scripted() {
       metadata: { resourceVersion: '1' },
       items: collections.get(nameOf(path)) ?? [],
     }),
-    async *watch(path, { signal }) {
-      const queue: unknown[] = []
-      let wake = () => {}
-      signal.addEventListener('abort', () => wake())
-      watchers.set(nameOf(path), (event) => {
-        queue.push(event)
-        wake()
-      })
-      while (!signal.aborted) {
-        yield* queue.splice(0)
-        await new Promise<void>((resolve) => {
-          wake = resolve
-          if (queue.length > 0) resolve()
-        })
-      }
+    watch: (path, { signal, onEvent }) => {
+      watchers.set(nameOf(path), onEvent)
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
     },
     close: async () => {},
   }

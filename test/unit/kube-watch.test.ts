@@ -51,10 +51,10 @@ const cluster: Cluster = {
     if (answer instanceof Error) throw answer
     return answer
   },
-  async *watch(path, { query, signal }) {
+  async watch(path, { query, signal, onEvent }) {
     calls.push({ kind: 'watch', path, query: { ...query }, at: performance.now() })
     const events = watches.shift()
-    yield* events ?? []
+    for await (const event of events ?? []) onEvent(event)
     if (!events) await new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
   },
   close: async () => {},

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { connectorYaml, documents, secretYaml } from '../support/manifests.ts'
 
@@ -78,6 +79,20 @@ test('with the client given beside the manifests, as CI keeps it', async () => {
   const secret = await file('secret', 'acme-secret\n')
   const args = [...fromInput, '--client-id', 'zendesk-connector', '--client-secret-file', secret]
   expect(await run(args, connectorYaml())).toMatchObject({ code: 0 })
+})
+
+test('the List that kubectl get -o yaml prints is read as its items', async () => {
+  const items = [secretYaml('acme'), connectorYaml()].map((text) => parse(text))
+  expect(await run(fromInput, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }))).toMatchObject({ code: 0 })
+})
+
+test.each([
+  [[], 'no cluster: name a kubeconfig'],
+  [['--kubeconfig', '/nowhere'], 'kubeconfig /nowhere cannot be read: it is not there'],
+])('an operator without a cluster says so: %j', async (args, sentence) => {
+  const { code, error } = await run(['operator', '--image', 'x', ...args])
+  expect(error).toContain(sentence)
+  expect(code).toBe(64)
 })
 
 test('several connectors: each is tested, one bad one is enough for exit 1', async () => {

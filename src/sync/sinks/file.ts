@@ -70,8 +70,13 @@ async function prepare(root: string, below: readonly string[]): Promise<string> 
   // Without the root nothing is mounted, and records would end in the container's own layer.
   await stat(root)
   const folder = join(root, ...below)
-  await mkdir(folder, { recursive: true })
-  for (let depth = 0; depth < below.length; depth++) await flushFolder(join(root, ...below.slice(0, depth)))
+  for (let depth = 1; depth <= below.length; depth++) {
+    // One by one: on a read-only volume a recursive mkdir says ENOENT, as if nothing were mounted.
+    await mkdir(join(root, ...below.slice(0, depth))).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error
+    })
+    await flushFolder(join(root, ...below.slice(0, depth - 1)))
+  }
   for (const name of await readdir(folder)) if (temporaryName.test(name)) await remove(join(folder, name))
   return folder
 }

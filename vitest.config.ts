@@ -11,8 +11,8 @@ export default defineConfig({
           include: ['test/cluster/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 900_000,
-          // Each file starts a control plane of its own; more than two at once starve each other on two cores.
-          maxWorkers: 2,
+          // Each file starts a control plane of its own. Most of the time they wait; more of them starve each other.
+          maxWorkers: 3,
         },
       },
     ],

@@ -9,7 +9,7 @@ import { Command } from 'commander'
 import { parseAllDocuments, stringify } from 'yaml'
 import { type Stage, startStage } from '../support/stage.ts'
 import { showRecords } from './records.ts'
-import { followTable, say, title } from './telling.ts'
+import { follow, followTable, say, title } from './telling.ts'
 
 const USERS = 3_000
 const ACTIVITIES = 4_000
@@ -23,7 +23,7 @@ const { keep } = program.opts<{ keep?: true }>()
 
 const begin = performance.now()
 title('A Kubernetes control plane, a Zendesk and the operator start on this machine')
-const stage = await startStage({ name: 'demo', onProgress: (line) => say(line) })
+const stage = await startStage({ name: 'demo' })
 let stopped = false
 const stop = async () => {
   if (stopped) return
@@ -82,7 +82,7 @@ async function tell(on: Stage): Promise<void> {
 
   title('Meanwhile a sync pod reads users and seven days of activities, within the budget')
   await watchRun(on, 'acme')
-  await watchRun(on, 'globex')
+  await on.until('globex', ({ status }) => status?.sync?.lastSuccessTime !== undefined, { seconds: 60 })
   say(await on.cluster.kubectl('get', 'zdc,jobs,pods', '-n', 'security'))
   const { ledger } = on.simulator.find('acme') ?? {}
   say(
@@ -97,19 +97,15 @@ async function tell(on: Stage): Promise<void> {
   await showRecords(on, { users: USERS, activities: ACTIVITIES })
 }
 
-/** Follows a connector's run by its status until it has ended well. */
+/** Follows a connector's run by its pod's log until it has ended well. */
 async function watchRun(on: Stage, name: string): Promise<void> {
-  let last = ''
-  await on.until(
-    name,
-    ({ status }) => {
-      const progress = status?.sync?.activeRun?.progress ?? ''
-      if (progress !== '' && progress !== last) say(`${name}: ${progress}`)
-      last = progress
-      return status?.sync?.lastSuccessTime !== undefined
-    },
-    { seconds: 60 },
-  )
+  const { status: begun } = await on.until(name, ({ status }) => status?.sync?.lastStartTime !== undefined)
+  const job = begun.sync.activeRun?.job ?? begun.sync.lastRun.id
+  say(`$ kubectl logs -f job/${job}`)
+  const args = ['logs', '-f', `job/${job}`, '-n', 'security', '--pod-running-timeout=30s']
+  const log = follow(on, args, (line) => /"progress":"([^"]+)"/.exec(line)?.[1]?.replace(/^/, `${name}: `))
+  await on.until(name, ({ status }) => status?.sync?.lastSuccessTime !== undefined, { seconds: 60 })
+  await log.stop()
   const { status } = await on.get(name)
   const { records, requests, startTime, endTime } = status.sync.lastRun
   const seconds = (Date.parse(endTime) - Date.parse(startTime)) / 1000

@@ -63,11 +63,10 @@ export type SinkRecord = {
   readonly [key: string]: unknown
 }
 
-export async function startStage(options: { name: string; onProgress?: (line: string) => void }): Promise<Stage> {
+export async function startStage(options: { name: string }): Promise<Stage> {
   const cluster = await startCluster({
     name: options.name,
     images: { [IMAGE]: [process.execPath, program] },
-    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
   })
   const simulator = await startSimulator()
   const operators = new Set<Operator>()

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Checkpoint } from '../../src/connector/run.ts'
-import { claim, Fenced } from '../../src/sync/checkpoint.ts'
+import type { Checkpoint, Report } from '../../src/connector/run.ts'
+import { CheckpointGone, claim, Fenced } from '../../src/sync/checkpoint.ts'
 import { spentBefore, stillSending } from '../../src/sync/spent.ts'
 import { fullySpent } from '../../src/zendesk/limits.ts'
 import { Conflict, type Gate, manualClock, modelStore, open, openStore } from './sync-model.ts'
@@ -95,6 +95,19 @@ describe('the checkpoint', () => {
     const waiting = hold.guard()
     stop.abort(new Error('stop'))
     await expect(waiting).rejects.toThrow('stop')
+  })
+
+  it.each(['NotFound', 'Forbidden'])('that is taken away (%s) ends the run, at the next request', async (reason) => {
+    let answer: Error | undefined
+    const { clock, take } = setting({
+      before: async () => (answer ? Promise.reject(answer) : undefined),
+      after: async () => {},
+    })
+    const hold = await take()
+    answer = Object.assign(new Error('gone'), { reason })
+    clock.advance(16)
+    await expect(hold.guard()).rejects.toThrow(CheckpointGone)
+    await expect(hold.release({} as Report, [])).rejects.toThrow(CheckpointGone)
   })
 
   it('goes on after a conflict that is nobody else’s claim, and keeps what stands beside its own', async () => {

@@ -1,27 +1,13 @@
 /**
- * What to do next with one connector: the specification of the operator. Every rule is a function of what is observed;
- * time is an argument. A due rule answers *when*: the past means now, undefined means never.
+ * What to do next with one connector: the specification of the operator, a function of what is observed and of the time.
+ * When each thing falls due stands in due.ts, what the status says in summary.ts.
  */
-import { milliseconds } from './duration.ts'
+import { type Case, nextProgress, reportIsLate, runDue, secretGraceEnds, testDue } from './due.ts'
 import { notStarted, takeUpRuns } from './facts.ts'
 import type { Observed, ObservedRun } from './observed.ts'
 import { lastOutcome } from './outcome.ts'
-import { isLasting } from './reasons.ts'
 import type { Spent } from './run.ts'
-import {
-  earliest,
-  later,
-  latest,
-  MOST_PER_TEST,
-  POD_START_MS,
-  PROGRESS_MS,
-  REPORT_GRACE_MS,
-  retryAfterMs,
-  SECRET_GRACE_MS,
-  spread,
-  WINDOW_MS,
-} from './schedule.ts'
-import { type Connector, requested, SYNC_REQUESTED_AT, TEST_REQUESTED_AT } from './schema.ts'
+import { earliest, later, latest, POD_START_MS } from './schedule.ts'
 import { type LastRun, type Status, status as statusSchema } from './status.ts'
 import { summarise } from './summary.ts'
 
@@ -45,19 +31,8 @@ export type Decision = {
   readonly wakeAt: Date | undefined
 }
 
-/** What the rules look at: the observation with runs taken up into the status. */
-type Case = {
-  readonly observed: Observed
-  readonly status: Status
-  readonly now: Date
-  readonly spentByTests: readonly Spent[]
-}
-type Due = (given: Case) => Date | undefined
-
 /** So many ended Jobs are kept, for their logs. */
 const KEPT_JOBS = 3
-const BREATH_MS = 1000
-const NOW = new Date(0)
 
 /** `spentByTests`: what tests have spent of the account's budget in the last minute. */
 export function decide(observed: Observed, now: Date, spentByTests: readonly Spent[] = []): Decision {
@@ -65,8 +40,7 @@ export function decide(observed: Observed, now: Date, spentByTests: readonly Spe
   const known = takeUpRuns(observed, connector.status ?? statusSchema.parse({}), now)
   const given: Case = { observed, status: known, now, spentByTests }
   const active = activeRun(given)
-  const testDue = earliest([atAnyTime(given), active === undefined ? whenIdle(given) : undefined])
-  const testAt = testDue && latest([testDue, testsHaveRoom(given)])
+  const testAt = testDue(given, active === undefined)
   const runAt = active === undefined ? runDue(given) : undefined
   const giveUpAt = active && podMustRunBy(active, given)
   const others = [secretGraceEnds, reportIsLate, nextProgress].map((due) => due(given))
@@ -107,111 +81,6 @@ function nextSlot({ observed, status }: Case): number {
   return Math.max(status.sync?.lastSlot ?? 0, observed.checkpoint?.holder?.slot ?? 0) + 1
 }
 
-// When a test is due.
-
-const notTestedYet: Due = ({ status }) => (status.connectionTest?.lastTime === undefined ? NOW : undefined)
-
-const specChanged: Due = ({ observed, status }) =>
-  status.connectionTest?.testedGeneration === observed.connector.metadata.generation ? undefined : NOW
-
-const secretIsNotTheTestedOne: Due = ({ observed: { connector, secret }, status }) => {
-  const tested = status.connectionTest?.testedSecrets?.[0]
-  const same =
-    tested?.name === connector.spec.secretRef.name &&
-    tested.uid === secret?.uid &&
-    tested.resourceVersion === secret?.resourceVersion
-  return same ? undefined : NOW
-}
-
-const someoneAsksForATest: Due = ({ observed, status }) => {
-  const request = requested(observed.connector, TEST_REQUESTED_AT)
-  return request === undefined || request === status.lastHandledTestRequest ? undefined : NOW
-}
-
-/** A run that was refused knows something that the last test did not. */
-const runWasRefused: Due = ({ status }) => {
-  const { lastRun } = status.sync ?? {}
-  if (lastRun?.result !== 'Failed' || lastRun.reason === undefined || !isLasting(lastRun.reason)) return undefined
-  if (lastRun.reason === 'SinkUnavailable') return undefined
-  const { testedAfterRun, lastTime = '' } = status.connectionTest ?? {}
-  // A CRD older than this program drops the field: then times must do.
-  if (testedAfterRun === undefined && lastTime >= (lastRun.endTime ?? '')) return undefined
-  return lastRun.id === testedAfterRun ? undefined : NOW
-}
-
-const noAnswerLastTime: Due = ({ status: { connectionTest } }) => {
-  if (connectionTest?.lastTime === undefined || lastOutcome(connectionTest)?.kind !== 'no answer') return undefined
-  return later(connectionTest.lastTime, retryAfterMs(connectionTest.consecutiveFailures))
-}
-
-/** A run that ended well counts as a test passed. */
-const intervalIsOver: Due = ({ observed: { connector }, status: { connectionTest, sync } }) => {
-  if (connectionTest?.lastTime === undefined) return undefined
-  const { result, endTime } = sync?.lastRun ?? {}
-  const ranWell = result === 'Succeeded' || result === 'MoreToDo' ? endTime : undefined
-  const last = [connectionTest.lastTime, ranWell ?? ''].sort().at(-1) ?? connectionTest.lastTime
-  return later(last, spread(connector.metadata.uid, milliseconds(connector.spec.connectionTest.interval)))
-}
-
-/** These do not wait for a run under way; what they cost comes on top of its budget. */
-const atAnyTime: Due = (given) =>
-  earliest(
-    [notTestedYet, specChanged, secretIsNotTheTestedOne, someoneAsksForATest, noAnswerLastTime].map((due) =>
-      due(given),
-    ),
-  )
-
-/** These do, and until the run's last minute has room for them: the run itself shows whether the connection is good. */
-const whenIdle: Due = (given) => {
-  const due = earliest([runWasRefused, intervalIsOver].map((one) => one(given)))
-  return due === undefined ? undefined : latest([due, budgetHasRoom(given)])
-}
-
-/** When the requests of the last run's last minute leave room for a test within the rate. */
-const budgetHasRoom: Due = ({ observed: { connector, checkpoint } }) =>
-  checkpoint?.budget && roomForTest(checkpoint.budget.spent, checkpoint.budget.at, connector)
-
-/** Tests keep to the rate among themselves, and a second apart: a rule that insists, for whatever cause, makes no storm. */
-const testsHaveRoom: Due = ({ observed: { connector }, spentByTests, now }) => {
-  const breath = spentByTests.map(({ secondsAgo }) => later(now, BREATH_MS - secondsAgo * 1000))
-  return latest([roomForTest(spentByTests, now, connector), ...breath])
-}
-
-/** When those requests, with their ages as of `at`, leave room for a test within the rate; undefined: always. */
-function roomForTest(spent: readonly Spent[], at: string | Date, { spec }: Connector): Date | undefined {
-  const room = spec.rateLimit.requestsPerMinute - MOST_PER_TEST
-  const ofAccount = spent.filter(({ endpoint }) => endpoint === undefined)
-  let requests = 0
-  for (const { secondsAgo, requests: more } of ofAccount.toSorted((one, other) => one.secondsAgo - other.secondsAgo)) {
-    requests += more
-    if (requests > room) return later(at, WINDOW_MS - secondsAgo * 1000)
-  }
-  return undefined
-}
-
-// When a run is due.
-
-const runDue: Due = (given) => {
-  const { connector } = given.observed
-  const { status } = given
-  if (status.sync?.activeRun !== undefined) return undefined
-  const tested = lastOutcome(status.connectionTest)?.kind === 'passed'
-  if (!tested || status.connectionTest?.testedGeneration !== connector.metadata.generation) return undefined
-  return earliest([someoneAsksForARun, moreToDo, runIntervalIsOver].map((due) => due(given)))
-}
-
-const someoneAsksForARun: Due = ({ observed, status }) => {
-  const request = requested(observed.connector, SYNC_REQUESTED_AT)
-  return request === undefined || request === status.lastHandledSyncRequest ? undefined : NOW
-}
-
-const moreToDo: Due = ({ status }) => (status.sync?.lastRun?.result === 'MoreToDo' ? NOW : undefined)
-
-const runIntervalIsOver: Due = ({ observed: { connector }, status: { sync } }) => {
-  if (sync?.lastStartTime === undefined) return NOW
-  return later(sync.lastStartTime, spread(connector.metadata.uid, milliseconds(connector.spec.sync.interval)))
-}
-
 // A run under way.
 
 /** The run that holds the turn: its Job has not ended, or is being deleted and its pods may still run. */
@@ -237,23 +106,4 @@ function isOfAnOlderSpec({ generation }: ObservedRun, { observed: { connector },
     status.connectionTest?.testedGeneration === connector.metadata.generation &&
     lastOutcome(status.connectionTest)?.kind === 'passed'
   )
-}
-
-const nextProgress: Due = ({ observed: { checkpoint }, status }) => {
-  if (checkpoint?.progress === status.sync?.activeRun?.progress) return undefined
-  const last = status.sync?.activeRun?.progressTime
-  return last === undefined ? undefined : later(last, PROGRESS_MS)
-}
-
-/** The Job has ended but its report is not seen yet. */
-const reportIsLate: Due = ({ observed, status }) => {
-  const ended = observed.runs.find((run) => run.run === status.sync?.activeRun?.id)?.endTime
-  return ended === undefined ? undefined : later(ended, REPORT_GRACE_MS)
-}
-
-const secretGraceEnds: Due = ({ status: { connectionTest }, now }) => {
-  const outcome = lastOutcome(connectionTest)
-  if (outcome?.kind !== 'failed' || outcome.reason !== 'SecretNotFound') return undefined
-  const end = later(connectionTest?.reasonSince ?? now, SECRET_GRACE_MS)
-  return end > now ? end : undefined
 }

@@ -1,0 +1,167 @@
+/**
+ * When something falls due for one connector: rules as small functions of what is observed. They answer *when*, so the
+ * moment to wake up is the earliest answer, and cannot be forgotten.
+ */
+import { milliseconds } from './duration.ts'
+import type { Observed } from './observed.ts'
+import { lastOutcome } from './outcome.ts'
+import { isLasting } from './reasons.ts'
+import type { Spent } from './run.ts'
+import {
+  earliest,
+  later,
+  latest,
+  MOST_PER_TEST,
+  PROGRESS_MS,
+  REPORT_GRACE_MS,
+  retryAfterMs,
+  SECRET_GRACE_MS,
+  spread,
+  WINDOW_MS,
+} from './schedule.ts'
+import { type Connector, requested, SYNC_REQUESTED_AT, TEST_REQUESTED_AT } from './schema.ts'
+import type { Status } from './status.ts'
+
+/** What the rules look at: the observation with runs taken up into the status. */
+export type Case = {
+  readonly observed: Observed
+  readonly status: Status
+  readonly now: Date
+  readonly spentByTests: readonly Spent[]
+}
+/** Answers *when*: the past means now, undefined means never. */
+export type Due = (given: Case) => Date | undefined
+
+const BREATH_MS = 1000
+const NOW = new Date(0)
+
+/** When a test is due; `idle`: no run is under way. */
+export function testDue(given: Case, idle: boolean): Date | undefined {
+  const due = earliest([atAnyTime(given), idle ? whenIdle(given) : undefined])
+  return due && latest([due, testsHaveRoom(given)])
+}
+
+const notTestedYet: Due = ({ status }) => (status.connectionTest?.lastTime === undefined ? NOW : undefined)
+
+const specChanged: Due = ({ observed, status }) =>
+  status.connectionTest?.testedGeneration === observed.connector.metadata.generation ? undefined : NOW
+
+const secretIsNotTheTestedOne: Due = ({ observed: { connector, secret }, status }) => {
+  const tested = status.connectionTest?.testedSecrets?.[0]
+  const same =
+    tested?.name === connector.spec.secretRef.name &&
+    tested.uid === secret?.uid &&
+    tested.resourceVersion === secret?.resourceVersion
+  return same ? undefined : NOW
+}
+
+const someoneAsksForATest: Due = ({ observed, status }) => {
+  const request = requested(observed.connector, TEST_REQUESTED_AT)
+  return request === undefined || request === status.lastHandledTestRequest ? undefined : NOW
+}
+
+/** A run that was refused knows something that the last test did not. */
+const runWasRefused: Due = ({ status }) => {
+  const { lastRun } = status.sync ?? {}
+  if (lastRun?.result !== 'Failed' || lastRun.reason === undefined || !isLasting(lastRun.reason)) return undefined
+  if (lastRun.reason === 'SinkUnavailable') return undefined
+  const { testedAfterRun, lastTime = '' } = status.connectionTest ?? {}
+  // A CRD older than this program drops the field: then times must do.
+  if (testedAfterRun === undefined && lastTime >= (lastRun.endTime ?? '')) return undefined
+  return lastRun.id === testedAfterRun ? undefined : NOW
+}
+
+const noAnswerLastTime: Due = ({ status: { connectionTest } }) => {
+  if (connectionTest?.lastTime === undefined || lastOutcome(connectionTest)?.kind !== 'no answer') return undefined
+  return later(connectionTest.lastTime, retryAfterMs(connectionTest.consecutiveFailures))
+}
+
+/** A run that ended well counts as a test passed. */
+const intervalIsOver: Due = ({ observed: { connector }, status: { connectionTest, sync } }) => {
+  if (connectionTest?.lastTime === undefined) return undefined
+  const { result, endTime } = sync?.lastRun ?? {}
+  const ranWell = result === 'Succeeded' || result === 'MoreToDo' ? endTime : undefined
+  const last = [connectionTest.lastTime, ranWell ?? ''].sort().at(-1) ?? connectionTest.lastTime
+  return later(last, spread(connector.metadata.uid, milliseconds(connector.spec.connectionTest.interval)))
+}
+
+/** These do not wait for a run under way; what they cost comes on top of its budget. */
+const atAnyTime: Due = (given) =>
+  earliest(
+    [notTestedYet, specChanged, secretIsNotTheTestedOne, someoneAsksForATest, noAnswerLastTime].map((due) =>
+      due(given),
+    ),
+  )
+
+/** These do, and until the run's last minute has room for them: the run itself shows whether the connection is good. */
+const whenIdle: Due = (given) => {
+  const due = earliest([runWasRefused, intervalIsOver].map((one) => one(given)))
+  return due === undefined ? undefined : latest([due, budgetHasRoom(given)])
+}
+
+/** When the requests of the last run's last minute leave room for a test within the rate. */
+const budgetHasRoom: Due = ({ observed: { connector, checkpoint } }) =>
+  checkpoint?.budget && roomForTest(checkpoint.budget.spent, checkpoint.budget.at, connector)
+
+/** Tests keep to the rate among themselves, and a second apart: a rule that insists, for whatever cause, makes no storm. */
+const testsHaveRoom: Due = ({ observed: { connector }, spentByTests, now }) => {
+  const breath = spentByTests.map(({ secondsAgo }) => later(now, BREATH_MS - secondsAgo * 1000))
+  return latest([roomForTest(spentByTests, now, connector), ...breath])
+}
+
+/** When those requests, with their ages as of `at`, leave room for a test within the rate; undefined: always. */
+function roomForTest(spent: readonly Spent[], at: string | Date, { spec }: Connector): Date | undefined {
+  const room = spec.rateLimit.requestsPerMinute - MOST_PER_TEST
+  const ofAccount = spent.filter(({ endpoint }) => endpoint === undefined)
+  let requests = 0
+  for (const { secondsAgo, requests: more } of ofAccount.toSorted((one, other) => one.secondsAgo - other.secondsAgo)) {
+    requests += more
+    if (requests > room) return later(at, WINDOW_MS - secondsAgo * 1000)
+  }
+  return undefined
+}
+
+/** When a run is due: only for a connection that was tested as it is now, and never beside another. */
+export const runDue: Due = (given) => {
+  const { connector } = given.observed
+  const { status } = given
+  if (status.sync?.activeRun !== undefined) return undefined
+  const tested = lastOutcome(status.connectionTest)?.kind === 'passed'
+  if (!tested || status.connectionTest?.testedGeneration !== connector.metadata.generation) return undefined
+  return earliest([someoneAsksForARun, moreToDo, runIntervalIsOver].map((due) => due(given)))
+}
+
+const someoneAsksForARun: Due = ({ observed, status }) => {
+  const request = requested(observed.connector, SYNC_REQUESTED_AT)
+  return request === undefined || request === status.lastHandledSyncRequest ? undefined : NOW
+}
+
+const moreToDo: Due = ({ status }) => (status.sync?.lastRun?.result === 'MoreToDo' ? NOW : undefined)
+
+const runIntervalIsOver: Due = ({ observed: { connector }, status: { sync } }) => {
+  if (sync?.lastStartTime === undefined) return NOW
+  return later(sync.lastStartTime, spread(connector.metadata.uid, milliseconds(connector.spec.sync.interval)))
+}
+
+// What is waited for meanwhile.
+
+/** When the next progress may be written down. */
+export const nextProgress: Due = ({ observed: { checkpoint }, status }) => {
+  if (checkpoint?.progress === status.sync?.activeRun?.progress) return undefined
+  const last = status.sync?.activeRun?.progressTime
+  return last === undefined ? undefined : later(last, PROGRESS_MS)
+}
+
+/** When a Job that has ended is judged without its report. */
+export const reportIsLate: Due = ({ observed, status }) => {
+  const ended = observed.runs.find((run) => run.run === status.sync?.activeRun?.id)?.endTime
+  return ended === undefined ? undefined : later(ended, REPORT_GRACE_MS)
+}
+
+/** When a Secret that is not there counts as missing for good. */
+export const secretGraceEnds: Due = ({ status: { connectionTest }, now }) => {
+  const outcome = lastOutcome(connectionTest)
+  if (outcome?.kind !== 'failed' || outcome.reason !== 'SecretNotFound') return undefined
+  const end = later(connectionTest?.reasonSince ?? now, SECRET_GRACE_MS)
+  return end > now ? end : undefined
+}

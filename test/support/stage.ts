@@ -17,6 +17,8 @@ const identity = 'system:serviceaccount:zendesk-connector-system:zendesk-connect
 /** The image that stands for our own program on the process node. */
 export const IMAGE = 'zendesk-connector:dev'
 
+/** The image that deploy/ names. */
+const RELEASE = 'zendesk-connector:0.1.0'
 /** Between two looks at something that is waited for: looking all the time would starve what is looked at. */
 const LOOK_MS = 40
 
@@ -66,7 +68,7 @@ export type SinkRecord = {
 export async function startStage(options: { name: string }): Promise<Stage> {
   const cluster = await startCluster({
     name: options.name,
-    images: { [IMAGE]: [process.execPath, program] },
+    images: { [IMAGE]: [process.execPath, program], [RELEASE]: [process.execPath, program] },
   })
   const simulator = await startSimulator()
   const operators = new Set<Operator>()

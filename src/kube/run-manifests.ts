@@ -169,14 +169,10 @@ function podSpec(connector: Connector, orders: RunOrders, settings: RunSettings)
 // Whole Secrets and ConfigMaps, not single keys: a key that is missing is for the run to report, not for the kubelet.
 function volumesOf(connector: Connector, { sink }: RunOrders, { caBundle }: RunSettings) {
   const secret = { secretName: connector.spec.secretRef.name, defaultMode: 0o440 }
-  const always = [
-    { volume: { name: 'credentials', secret }, mountPath: CREDENTIALS_DIR, readOnly: true },
-    { volume: { name: 'tmp', emptyDir: {} }, mountPath: '/tmp', readOnly: false },
-  ]
   const claim = sink.kind === 'file' ? { persistentVolumeClaim: { claimName: sink.claimName } } : undefined
   const ca = caBundle === undefined ? undefined : { configMap: { name: egressName(connector.metadata.name) } }
   return [
-    ...always,
+    { volume: { name: 'credentials', secret }, mountPath: CREDENTIALS_DIR, readOnly: true },
     ...(claim ? [{ volume: { name: 'sink', ...claim }, mountPath: SINK_DIR, readOnly: false }] : []),
     ...(ca ? [{ volume: { name: 'ca', ...ca }, mountPath: CA_DIR, readOnly: true }] : []),
   ]

@@ -78,7 +78,6 @@ describe('the Job of a run', () => {
   test('with a file sink mounts the claim, with stdout none', () => {
     expect(rendered().mounts).toEqual([
       'credentials /var/run/zendesk-connector/credentials ro',
-      'tmp /tmp rw',
       'sink /var/run/zendesk-connector/sink rw',
     ])
     expect(rendered().env.SINK_DIR).toBe('/var/run/zendesk-connector/sink')

@@ -82,7 +82,7 @@ describe('the Job of a run', () => {
     ])
     expect(rendered().env.SINK_DIR).toBe('/var/run/zendesk-connector/sink')
     const stdout = rendered({ sink: { kind: 'stdout' } })
-    expect(stdout.mounts).toHaveLength(2)
+    expect(stdout.mounts).toHaveLength(1)
     expect(stdout.env).not.toHaveProperty('SINK_DIR')
   })
 

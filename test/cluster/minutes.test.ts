@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, type ExpectStatic, test } from 'vitest'
 import type { Account } from '../simulator/account.ts'
 import { requestsOf } from '../support/audit.ts'
 import { claimYaml, connectorYaml, documents, secretYaml } from '../support/manifests.ts'
-import { type Served, type SinkRecord, type Stage, startStage } from '../support/stage.ts'
+import { raws, runEnded, sorted } from '../support/records.ts'
+import { type SinkRecord, type Stage, startStage } from '../support/stage.ts'
 
 const DAY = 24 * 3600 * 1000
 
@@ -19,12 +20,6 @@ beforeAll(async () => {
 afterAll(() => stage?.stop())
 
 const toFile = (more: object = {}) => ({ sync: { sink: { file: { claimName: 'data' } }, ...more } })
-const runEnded = (slot: number) => (one: Served) =>
-  one.status?.sync?.lastSlot === slot &&
-  one.status.sync.activeRun === undefined &&
-  one.status.sync.lastRun !== undefined
-const raws = (records: readonly SinkRecord[]) => records.map((record) => record.raw_data)
-const sorted = (texts: Iterable<string>) => [...texts].sort()
 const ids = (records: readonly SinkRecord[]) => new Set(records.map((record) => record.metadata.uid))
 
 describe.concurrent('side by side', { timeout: 280_000 }, () => {

@@ -1,7 +1,8 @@
 /** From Connected to records in the sink, and what ends a run or a connector. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { claimYaml, connectorYaml, documents, secretYaml } from '../support/manifests.ts'
-import { type Served, type SinkRecord, type Stage, startStage } from '../support/stage.ts'
+import { raws, runEnded, sorted } from '../support/records.ts'
+import { type Stage, startStage } from '../support/stage.ts'
 
 let stage: Stage
 beforeAll(async () => {
@@ -12,12 +13,6 @@ beforeAll(async () => {
 afterAll(() => stage?.stop())
 
 const toFile = (claimName: string, more: object = {}) => ({ sync: { sink: { file: { claimName } }, ...more } })
-const runEnded = (slot: number) => (one: Served) =>
-  one.status?.sync?.lastSlot === slot &&
-  one.status.sync.activeRun === undefined &&
-  one.status.sync.lastRun !== undefined
-const raws = (records: readonly SinkRecord[]) => records.map((record) => record.raw_data)
-const sorted = (texts: Iterable<string>) => [...texts].sort()
 
 test('ids above 2^53 and strings with control characters, quotes, emoji and 5,000 characters arrive byte for byte', async () => {
   const account = stage.simulator.account('huge', {

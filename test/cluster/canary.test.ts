@@ -62,7 +62,7 @@ test('not in logs, statuses, Events, Jobs, pods, ConfigMaps, arguments, environm
     clients: [{ clientId: 'zendesk-connector', clientSecret: CANARY }],
     activities: { lastSevenDays: 400 },
   })
-  account.addFault({ path: 'audit_logs\\?page\\[size\\]=100', effect: { kind: 'latency', milliseconds: 500 } })
+  account.addFault({ path: 'audit_logs.+size.+100', effect: { kind: 'latency', milliseconds: 500 } })
   const spec = { sync: { sink: { file: { claimName: 'bird-data' } } } }
   const good = { clientId: 'zendesk-connector', clientSecret: CANARY }
   await stage.apply(secretYaml('bystander', { clientId: 'x', clientSecret: BYSTANDER }))

@@ -17,8 +17,9 @@ import { createView } from './kube/view.ts'
 import { createLogger } from './logger.ts'
 import { openCluster } from './open-cluster.ts'
 import { whenStopped } from './stop.ts'
-import { testConnection, WHOLE_TEST, withSkipped } from './zendesk/connection-test.ts'
-import { connectTo, type Egress } from './zendesk/http.ts'
+import { testAccount } from './test-account.ts'
+import { WHOLE_TEST, withSkipped } from './zendesk/connection-test.ts'
+import type { Egress } from './zendesk/http.ts'
 import { fullySpent } from './zendesk/limits.ts'
 
 export type OperatorOptions = {
@@ -77,7 +78,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     recordEvent: (connector, happening) =>
       recordEvent(cluster, (error) => log.warn({ error }, 'event not recorded'), connector, happening),
   }
-  const zendesk = zendeskPort({ httpsProxy, noProxy }, now)
+  const zendesk = zendeskPort({ httpsProxy, noProxy })
   const spent = createSpentLedger(now, WHOLE_TEST)
   const known = new Map<string, Connector>()
   const queue = createQueue({
@@ -106,22 +107,9 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
   return EXIT.ok
 }
 
-/** Each connection test over connections of its own: the next one is far away. */
-function zendeskPort(egress: Egress, now: () => Date): Zendesk {
+function zendeskPort(egress: Egress): Zendesk {
   return {
-    test: async ({ spec }, credentials, signal) => {
-      const { send, close } = connectTo(spec.endpoint, egress)
-      try {
-        const subject = {
-          endpoint: spec.endpoint,
-          streams: spec.sync.streams,
-          requestsPerMinute: spec.rateLimit.requestsPerMinute,
-        }
-        return await testConnection(send, subject, credentials, { signal, now })
-      } finally {
-        await close()
-      }
-    },
+    test: ({ spec }, credentials, signal) => testAccount(spec, credentials, egress, signal),
     fullySpent: (requestsPerMinute) => fullySpent(0, requestsPerMinute).map(({ secondsAgo: _, ...spent }) => spent),
     withSkipped: (checks, { spec }) => withSkipped(checks, spec.sync.streams),
   }

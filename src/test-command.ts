@@ -7,8 +7,9 @@ import { type Outcome, outcomeOf } from './connector/outcome.ts'
 import { EXIT } from './connector/run.ts'
 import type { Check } from './connector/status.ts'
 import { type ConnectorManifest, type Manifests, readManifests } from './manifest.ts'
-import { testConnection, withSkipped } from './zendesk/connection-test.ts'
-import { connectTo, type Egress } from './zendesk/http.ts'
+import { testAccount } from './test-account.ts'
+import { withSkipped } from './zendesk/connection-test.ts'
+import type { Egress } from './zendesk/http.ts'
 
 export type TestOptions = {
   readonly filename: string
@@ -45,22 +46,8 @@ async function testOne(
 ): Promise<readonly Check[]> {
   const credentials = readCredentials(spec.secretRef.name, data)
   if ('result' in credentials) return withSkipped([credentials], spec.sync.streams)
-  const { send, close } = connectTo(spec.endpoint, egress)
-  try {
-    const { checks } = await testConnection(
-      send,
-      {
-        endpoint: spec.endpoint,
-        streams: spec.sync.streams,
-        requestsPerMinute: spec.rateLimit.requestsPerMinute,
-      },
-      credentials,
-      { signal: new AbortController().signal, now: () => new Date() },
-    )
-    return checks
-  } finally {
-    await close()
-  }
+  const { checks } = await testAccount(spec, credentials, egress, new AbortController().signal)
+  return checks
 }
 
 function secretOf(connector: ConnectorManifest, manifests: Manifests): Readonly<Record<string, string>> {

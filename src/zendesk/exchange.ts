@@ -47,8 +47,6 @@ export function createExchange({ send, requestsPerMinute, spent, guard, clock }:
     if (limiter === undefined) throw new Error(`${endpoint} is not among ENDPOINT_LIMITS`)
     return limiter
   }
-  const inSlotOf = <T>(endpoint: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> =>
-    limiterOfEndpoint(endpoint).run(work, signal)
 
   const untilOpen = async (scope: string, signal: AbortSignal) => {
     for (;;) {
@@ -83,7 +81,7 @@ export function createExchange({ send, requestsPerMinute, spent, guard, clock }:
         return answer
       }
       const inAccount = () => account.run(inSlot, signal)
-      return limit === undefined ? inAccount() : inSlotOf(limit.endpoint, inAccount, signal)
+      return limit === undefined ? inAccount() : limiterOfEndpoint(limit.endpoint).run(inAccount, signal)
     },
     usage: () => ({ requests, throttled, spent: [...account.spent(), ...[...endpoints].flatMap(spentOf)] }),
     clockOffsetMs: () => offsetMs,

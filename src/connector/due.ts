@@ -3,6 +3,7 @@
  * moment to wake up is the earliest answer, and cannot be forgotten.
  */
 import { milliseconds } from './duration.ts'
+import { isTold } from './facts.ts'
 import type { Observed } from './observed.ts'
 import { lastOutcome } from './outcome.ts'
 import { isLasting } from './reasons.ts'
@@ -19,7 +20,7 @@ import {
   spread,
   WINDOW_MS,
 } from './schedule.ts'
-import { type Connector, requested, SYNC_REQUESTED_AT, TEST_REQUESTED_AT } from './schema.ts'
+import { type Connector, isNewResync, requested, runRequests, TEST_REQUESTED_AT } from './schema.ts'
 import type { Status } from './status.ts'
 
 /** What the rules look at: the observation with runs taken up into the status. */
@@ -128,13 +129,18 @@ export const runDue: Due = (given) => {
   if (status.sync?.activeRun !== undefined) return undefined
   const tested = lastOutcome(status.connectionTest)?.kind === 'passed'
   if (!tested || status.connectionTest?.testedGeneration !== connector.metadata.generation) return undefined
-  return earliest([someoneAsksForARun, moreToDo, runIntervalIsOver].map((due) => due(given)))
+  return earliest([someoneAsksForARun, sinkSecretChanged, moreToDo, runIntervalIsOver].map((due) => due(given)))
 }
 
-const someoneAsksForARun: Due = ({ observed, status }) => {
-  const request = requested(observed.connector, SYNC_REQUESTED_AT)
-  return request === undefined || request === status.lastHandledSyncRequest ? undefined : NOW
+const someoneAsksForARun: Due = ({ observed: { connector }, status }) => {
+  const requests = runRequests(connector)
+  const isSync = requests.sync !== undefined && requests.sync !== status.lastHandledSyncRequest
+  return isSync || isNewResync(requests, status) ? NOW : undefined
 }
+
+/** The Secret of the sink is another than the last run was started with: it may be the cure. */
+const sinkSecretChanged: Due = ({ observed: { sinkSecret }, status: { sync } }) =>
+  sinkSecret === undefined || sync?.lastStartTime === undefined || sinkSecret === sync.sinkSecret ? undefined : NOW
 
 const moreToDo: Due = ({ status }) => (status.sync?.lastRun?.result === 'MoreToDo' ? NOW : undefined)
 
@@ -147,7 +153,7 @@ const runIntervalIsOver: Due = ({ observed: { connector }, status: { sync } }) =
 
 /** When the next progress may be written down. */
 export const nextProgress: Due = ({ observed: { checkpoint }, status }) => {
-  if (checkpoint?.progress === status.sync?.activeRun?.progress) return undefined
+  if (checkpoint?.progress === undefined || isTold(checkpoint.progress, status.sync?.activeRun)) return undefined
   const last = status.sync?.activeRun?.progressTime
   return last === undefined ? undefined : later(last, PROGRESS_MS)
 }

@@ -3,8 +3,9 @@
  * after any restart the same facts come out again.
  */
 import type { Observed, ObservedRun } from './observed.ts'
-import type { Report } from './run.ts'
+import type { Progress, Report } from './run.ts'
 import { later, PROGRESS_MS, REPORT_GRACE_MS } from './schedule.ts'
+import { isNewResync } from './schema.ts'
 import type { LastRun, Status, StreamProgress, SyncStatus } from './status.ts'
 
 /** The status with everything taken up that Jobs and checkpoint tell; `conditions` stay as they were. */
@@ -25,13 +26,22 @@ function withStart({ runs }: Observed, status: Status): Status {
 /** The status with a run that was started. */
 export function withStartedRun(
   status: Status,
-  { run, slot, creationTime, request }: Pick<ObservedRun, 'run' | 'slot' | 'creationTime' | 'request'>,
+  { run, slot, creationTime, requests, sinkSecret }: Omit<ObservedRun, 'generation' | 'state' | 'deleting' | 'pods'>,
 ): Status {
   const startTime = creationTime.toISOString()
+  const { sinkSecret: _, ...sync } = status.sync ?? {}
   return {
     ...status,
-    ...(request === undefined ? {} : { lastHandledSyncRequest: request }),
-    sync: { ...status.sync, lastSlot: slot, lastStartTime: startTime, activeRun: { id: run, job: run, startTime } },
+    ...(requests.sync !== undefined && { lastHandledSyncRequest: requests.sync }),
+    ...(requests.resync !== undefined && { lastHandledResyncRequest: requests.resync }),
+    sync: {
+      ...sync,
+      ...(sinkSecret !== undefined && { sinkSecret }),
+      lastSlot: slot,
+      lastStartTime: startTime,
+      ...(isNewResync(requests, status) && { resyncTime: startTime }),
+      activeRun: { id: run, job: run, startTime },
+    },
   }
 }
 
@@ -69,6 +79,11 @@ function ended(
     records: report?.records ?? 0,
     requests: report?.requests ?? 0,
     throttled: report?.throttled ?? 0,
+    ...(report !== undefined && {
+      throttledSeconds: Math.round(report.throttledSeconds),
+      late: sumOf(report, 'late'),
+      rejected: sumOf(report, 'rejected'),
+    }),
   }
   // Its own report counts more than its Job: one that was cut off at its deadline has published and says what is left.
   if (report !== undefined) {
@@ -121,14 +136,26 @@ function withProgress({ connector, checkpoint }: Observed, sync: SyncStatus, now
   const { activeRun } = sync
   if (activeRun === undefined || checkpoint?.holder?.run !== activeRun.id) return sync
   const { progress } = checkpoint
-  if (progress === undefined || progress === activeRun.progress) return sync
+  if (progress === undefined || isTold(progress, activeRun)) return sync
   const last = activeRun.progressTime
   if (last !== undefined && now.getTime() - Date.parse(last) < PROGRESS_MS) return sync
   const streams = connector.spec.sync.streams.flatMap((name) => {
     const chain = checkpoint.streams[name]
     return chain === undefined ? [] : [progressOf({ ...chain, name })]
   })
-  return { ...sync, activeRun: { ...activeRun, progress, progressTime: now.toISOString() }, streams }
+  const { id, job, startTime } = activeRun
+  const { sentence, percent, estimatedCompletionTime, waitingFor } = progress
+  const told = { progress: sentence, percent, estimatedCompletionTime, waitingFor, progressTime: now.toISOString() }
+  return { ...sync, activeRun: { id, job, startTime, ...told }, streams }
+}
+
+/** Whether a status tells of this progress already. An estimate that has moved alone is not worth a write. */
+export function isTold({ sentence, waitingFor }: Progress, activeRun: SyncStatus['activeRun']): boolean {
+  return sentence === activeRun?.progress && waitingFor === activeRun.waitingFor
+}
+
+function sumOf({ streams }: Report, count: 'late' | 'rejected'): number {
+  return streams.reduce((sum, stream) => sum + stream[count], 0)
 }
 
 function progressOf({ name, records, newestRecordTime, complete }: StreamProgress): StreamProgress {

@@ -1,6 +1,6 @@
 /** Everything that is known of one connector at one moment, gathered from caches: what `decide` judges. */
 import type { Checkpoint } from './run.ts'
-import type { Connector } from './schema.ts'
+import type { Connector, RunRequests } from './schema.ts'
 
 /** Identity and version of a Secret; its contents are never kept. */
 export type SecretVersion = { readonly uid: string; readonly resourceVersion: string }
@@ -25,8 +25,10 @@ export type ObservedRun = {
   readonly creationTime: Date
   /** metadata.generation of the connector that the run's orders were made from. */
   readonly generation: number
-  /** Value of the annotation sync-requested-at that this run answers. */
-  readonly request?: string
+  /** Values of the annotations that this run answers. */
+  readonly requests: RunRequests
+  /** Version of the sink's Secret that the run was started with. */
+  readonly sinkSecret?: string
   readonly state: 'Active' | 'Succeeded' | 'Failed'
   readonly endTime?: Date
   /** Being deleted: it holds its turn until it is gone. */
@@ -40,6 +42,8 @@ export type Observed = {
   readonly connector: Connector
   /** The Secret of `spec.secretRef`; undefined: not there. */
   readonly secret: SecretVersion | undefined
+  /** Version of the sink's Secret; undefined: it has none, or it is not there. */
+  readonly sinkSecret?: string
   /** Oldest slot first. */
   readonly runs: readonly ObservedRun[]
   readonly checkpoint: Checkpoint | undefined

@@ -16,8 +16,17 @@ export function outcomeOf(checks: readonly Check[]): Outcome {
   const problem = failed ?? unknown
   if (problem === undefined) return { kind: 'passed', warning: checks.find((check) => check.message)?.message }
   const reason = problem.reason ?? 'ZendeskUnavailable'
-  const message = problem.message ?? `The check ${problem.name} did not pass.`
+  const alike = checks.filter(
+    (check) => check !== problem && check.result === problem.result && check.reason === reason,
+  )
+  const message = withAlike(problem.message ?? `The check ${problem.name} did not pass.`, alike)
   return { kind: failed !== undefined && isLasting(reason) ? 'failed' : 'no answer', reason, message }
+}
+
+/** What is to be done once is said once: of several streams that fail alike, the first speaks for all. */
+function withAlike(message: string, alike: readonly Check[]): string {
+  if (alike.length === 0) return message
+  return `${message.replace(/\.$/, '')}; the same goes for ${alike.map(({ name }) => name).join(', ')}.`
 }
 
 /** Outcome of the last test that a status tells of; undefined before the first. */

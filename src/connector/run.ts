@@ -31,8 +31,34 @@ export const runOrders = z.object({
   streams: z.array(z.string()),
   sink: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('file'), claimName: z.string() }),
+    z.object({
+      kind: z.literal('s3'),
+      bucket: z.string(),
+      prefix: z.string(),
+      region: z.string(),
+      /** None: AWS. */
+      endpoint: z.string().optional(),
+      pathStyle: z.boolean(),
+      /** Whether a Secret is mounted with the credentials. */
+      secret: z.boolean(),
+    }),
+    z.object({
+      kind: z.literal('http'),
+      url: z.string(),
+      format: z.enum(['NDJSON', 'JSONArray', 'SplunkHEC']),
+      gzip: z.boolean(),
+      acknowledge: z.boolean(),
+      /** Whether a Secret is mounted with headers. */
+      secret: z.boolean(),
+    }),
     z.object({ kind: z.literal('stdout') }),
   ]),
+  /** Version of the sink's Secret as the operator saw it; for the operator alone. */
+  sinkSecret: z.string().optional(),
+  /** Fields of Zendesk that are not stored. */
+  redact: z.array(z.string()),
+  /** Snapshots that began before are taken anew. */
+  snapshotsSince: time.optional(),
   /** Name of the ConfigMap that holds the checkpoint. */
   checkpoint: z.string(),
   /** After this long the run stops with more to do, so that others have their turn. */
@@ -41,8 +67,52 @@ export const runOrders = z.object({
 })
 export type RunOrders = z.output<typeof runOrders>
 
+/** What one stream has come to. Counts are of the run, but `records`, which are the chain's. */
+const streamMeasures = streamProgress.extend({
+  published: z.int(),
+  /** Published though older than what was published before. */
+  late: z.int(),
+  /** Published as OCSF base events, being of no known kind. */
+  unmapped: z.int(),
+  /** Refused by the sink for good. */
+  rejected: z.int(),
+  requests: z.int(),
+  /** Of Zendesk's answers, uncompressed. */
+  bytes: z.int(),
+})
+
+/** What a run has done so far. */
+export const measures = z.object({
+  /** Published by this run. */
+  records: z.int(),
+  /** Made by this run, those for tokens included. */
+  requests: z.int(),
+  bytes: z.int(),
+  /** Requests answered with 429. */
+  throttled: z.int(),
+  /** Time spent waiting because Zendesk, or courtesy to other clients, asked for it. */
+  throttledSeconds: z.number(),
+  /** Attempts that had to be repeated, by the kind of failure. */
+  retries: z.record(z.string(), z.int()),
+  streams: z.array(streamMeasures),
+})
+export type Measures = z.output<typeof measures>
+
+/** How far a run has come. */
+export const progress = z.object({
+  /** For people. */
+  sentence: z.string(),
+  /** An estimate; none when nothing can be said. */
+  percent: z.int().min(0).max(100).optional(),
+  estimatedCompletionTime: time.optional(),
+  /** What it waits for just now. */
+  waitingFor: z.string().optional(),
+  measures,
+})
+export type Progress = z.output<typeof progress>
+
 /** What a run has to say when it ends. */
-export const report = z.object({
+export const report = measures.extend({
   run: z.string(),
   slot: z.int(),
   result: z.enum(['Succeeded', 'MoreToDo', 'Failed']),
@@ -50,18 +120,6 @@ export const report = z.object({
   message: z.string().optional(),
   startTime: time,
   endTime: time,
-  records: z.int(),
-  requests: z.int(),
-  /** Requests answered with 429. */
-  throttled: z.int(),
-  streams: z.array(
-    streamProgress.extend({
-      /** Published by this run though older than what was published before. */
-      late: z.int(),
-      /** Published by this run as OCSF base events, being of no known kind. */
-      unmapped: z.int().optional(),
-    }),
-  ),
 })
 export type Report = z.output<typeof report>
 
@@ -69,7 +127,7 @@ export type Report = z.output<typeof report>
 export const chainState = z.object({
   /** Number of the segment that comes next. */
   next: z.int().min(0),
-  /** The stream's own position (a time, a cursor); none before its first segment. */
+  /** The stream's own position (a time, a cursor, a snapshot and a cursor); none before its first segment. */
   position: z.string().optional(),
   /** Fixed by the stream's first run: nothing older is ever read. */
   lowerBound: time,
@@ -100,7 +158,7 @@ export const checkpoint = z.object({
   streams: z.record(z.string(), chainState),
   /** Requests of the last minute before `at`, recorded by a run that ended cleanly; times are the writer's clock. */
   budget: z.object({ at: time, spent: z.array(spent) }).optional(),
-  progress: z.string().optional(),
+  progress: progress.optional(),
   report: report.optional(),
 })
 export type Checkpoint = z.output<typeof checkpoint>

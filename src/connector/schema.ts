@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { durationBetween } from './duration.ts'
 import { withRules } from './rule.ts'
-import { status } from './status.ts'
+import { type Status, status } from './status.ts'
 
 export const GROUP = 'cloudapps.security'
 export const VERSION = 'v1alpha1'
@@ -37,8 +37,10 @@ const objectName = (what: string) =>
     },
   ])
 
-/** Streams that can be asked for. */
-export const STREAMS = ['Users', 'AuditLogs'] as const
+/** Streams that are read unless others are named … */
+const USUAL_STREAMS = ['Users', 'DeletedUsers', 'Groups', 'GroupMemberships', 'CustomRoles', 'AuditLogs'] as const
+/** … and all that can be asked for. */
+export const STREAMS = [...USUAL_STREAMS, 'AccessLogs', 'OAuthClients', 'OAuthTokens'] as const
 export const streamName = z.enum(STREAMS)
 export type StreamName = z.output<typeof streamName>
 
@@ -50,17 +52,111 @@ const fileSink = z
   })
   .describe('Files on a PersistentVolumeClaim: gzip-compressed NDJSON, each created once and never changed.')
 
+const secretOf = (keys: string) =>
+  z.object({ name: objectName('Secret').describe('Name of the Secret, in the same namespace.') }).describe(keys)
+
+const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
+const bareUrl = /^https?:\/\/[^@?#/\s]+(\/[^#\s]*)?$/
+const bareOrigin = /^https?:\/\/[^@?#/\s]+$/
+
+const matching = (pattern: RegExp, longest: number, message: string) =>
+  withRules(z.string().max(longest), [
+    {
+      rule: `self.matches('${pattern.source.replaceAll('\\/', '/').replaceAll('\\', '\\\\')}')`,
+      message,
+      holds: (value) => pattern.test(value),
+    },
+  ])
+
+const s3Sink = z
+  .object({
+    bucket: matching(bucketName, 63, 'must be the name of a bucket, such as security-data').describe(
+      'The bucket; it must be there.',
+    ),
+    prefix: matching(/^[^/\s]([^\s]*[^/\s])?$/, 512, 'must not begin or end with a slash, nor hold spaces')
+      .optional()
+      .describe('Put before the names of the objects.'),
+    region: z.string().min(1).max(64).default('us-east-1').describe('Region of the bucket.'),
+    endpoint: matching(
+      bareOrigin,
+      512,
+      'must be like https://minio.storage.svc:9000: a scheme, a host and a port at most',
+    )
+      .optional()
+      .describe('Address of an S3-compatible store. Default: AWS.'),
+    pathStyle: z.boolean().default(false).describe('The bucket is named in the path, as most other stores want it.'),
+    secretRef: secretOf(
+      'Secret with the keys accessKeyId, secretAccessKey and, for temporary ones, sessionToken. Default: what the pod finds around it, such as IRSA.',
+    ).optional(),
+  })
+  .describe('Objects in S3 or a store that keeps to its conditional writes: gzip-compressed NDJSON, never overwritten.')
+
+const httpSink = withRules(
+  z.object({
+    url: matching(
+      bareUrl,
+      1024,
+      'must begin with http:// or https:// and hold no user, password or fragment: credentials go into the Secret, as headers',
+    ).describe('Where batches are posted to.'),
+    format: z
+      .enum(['NDJSON', 'JSONArray', 'SplunkHEC'])
+      .default('NDJSON')
+      .describe('How the records of a batch are put together.'),
+    gzip: z.boolean().default(true).describe('Batches are compressed.'),
+    acknowledge: z
+      .boolean()
+      .default(false)
+      .describe('With SplunkHEC: a batch counts only when the indexers have acknowledged it.'),
+    secretRef: secretOf(
+      'Secret whose keys are names of headers, and whose values are theirs, such as Authorization.',
+    ).optional(),
+  }),
+  [
+    {
+      rule: "!self.acknowledge || self.format == 'SplunkHEC'",
+      message: 'acknowledge needs the format SplunkHEC: no other one knows acknowledgements',
+      holds: ({ acknowledge, format }) => !acknowledge || format === 'SplunkHEC',
+    },
+  ],
+).describe(
+  'Batches of at most 1 MB to an HTTP collector. Each arrives at least once; records carry the same uid each time.',
+)
+
 const stdoutSink = z
   .object({})
   .describe("The sync pod's standard output, for a log collector. Records may repeat when a pod dies.")
 
-const sink = withRules(z.object({ file: fileSink.optional(), stdout: stdoutSink.optional() }), [
-  {
-    rule: '(has(self.file) ? 1 : 0) + (has(self.stdout) ? 1 : 0) == 1',
-    message: 'must name exactly one sink: file or stdout',
-    holds: (value) => Object.values(value).filter((one) => one !== undefined).length === 1,
-  },
-]).describe('Where records go: exactly one of the following.')
+const SINKS = ['file', 's3', 'http', 'stdout'] as const
+
+const sink = withRules(
+  z.object({
+    file: fileSink.optional(),
+    s3: s3Sink.optional(),
+    http: httpSink.optional(),
+    stdout: stdoutSink.optional(),
+  }),
+  [
+    {
+      rule: `${SINKS.map((name) => `(has(self.${name}) ? 1 : 0)`).join(' + ')} == 1`,
+      message: `must name exactly one sink: ${SINKS.slice(0, -1).join(', ')} or ${SINKS.at(-1)}`,
+      holds: (value) => Object.values(value).filter((one) => one !== undefined).length === 1,
+    },
+  ],
+).describe('Where records go: exactly one of the following.')
+
+/** Without these a record could not be told apart, put in its place or understood: no actor means Zendesk itself. */
+const NEVER_REDACTED = ['id', 'action', 'actor_id', 'source_type', 'created_at', 'updated_at', 'timestamp']
+
+const redact = withRules(
+  z.array(z.string().min(1).max(64)).max(32).default([]).meta({ 'x-kubernetes-list-type': 'set' }),
+  [
+    {
+      rule: `self.all(name, !(name in [${NEVER_REDACTED.map((name) => `'${name}'`).join(', ')}]))`,
+      message: `cannot name ${NEVER_REDACTED.join(', ')}: a record is nothing without them`,
+      holds: (names) => !names.some((name) => NEVER_REDACTED.includes(name)),
+    },
+  ],
+).describe('Fields of Zendesk that are never stored, such as email, phone, ip_address: null stands in their place.')
 
 const sync = z
   .object({
@@ -72,10 +168,13 @@ const sync = z
       .array(streamName)
       .min(1)
       .max(STREAMS.length)
-      .default([...STREAMS])
+      .default([...USUAL_STREAMS])
       .meta({ 'x-kubernetes-list-type': 'set' })
-      .describe('What is read: Users (as they stand, and each change) and AuditLogs (activities; Enterprise plans).'),
+      .describe(
+        'What is read. Users: as they stand, and each change. AuditLogs (Enterprise plans) and AccessLogs (add-on): activities. All others: as they stand, once a day.',
+      ),
     sink,
+    redact,
   })
   .describe('What is read, how often, and where it goes.')
 
@@ -121,6 +220,9 @@ export type Spec = z.output<typeof spec>
 /** Annotations with which a person asks for something; each new value acts once. */
 export const TEST_REQUESTED_AT = `${GROUP}/test-requested-at`
 export const SYNC_REQUESTED_AT = `${GROUP}/sync-requested-at`
+/** As a run, and all snapshots are taken anew. */
+export const RESYNC_REQUESTED_AT = `${GROUP}/resync-requested-at`
+export type Request = typeof TEST_REQUESTED_AT | typeof SYNC_REQUESTED_AT | typeof RESYNC_REQUESTED_AT
 
 const metadata = z.object({
   name: z.string(),
@@ -132,7 +234,11 @@ const metadata = z.object({
   resourceVersion: z.string().default(''),
   // Others are dropped at the door: `kubectl apply` keeps a whole copy of the object in one.
   annotations: z
-    .object({ [TEST_REQUESTED_AT]: z.string().optional(), [SYNC_REQUESTED_AT]: z.string().optional() })
+    .object({
+      [TEST_REQUESTED_AT]: z.string().optional(),
+      [SYNC_REQUESTED_AT]: z.string().optional(),
+      [RESYNC_REQUESTED_AT]: z.string().optional(),
+    })
     .prefault({}),
 })
 
@@ -141,13 +247,35 @@ export const connector = z.object({ metadata, spec, status: status.optional().ca
 export type Connector = z.output<typeof connector>
 
 /** What a person asks for by an annotation, as far as it is kept; undefined: nothing. */
-export function requested(
-  { metadata }: Connector,
-  name: typeof TEST_REQUESTED_AT | typeof SYNC_REQUESTED_AT,
-): string | undefined {
+export function requested({ metadata }: Connector, name: Request): string | undefined {
   const text = metadata.annotations[name]
   // Cut between characters: half of one would come back from the API server as another.
   return text === undefined ? undefined : [...text.toWellFormed().slice(0, 512)].slice(0, 256).join('').toWellFormed()
+}
+
+/** What a person asks of the next run. */
+export function runRequests(connector: Connector): RunRequests {
+  const sync = requested(connector, SYNC_REQUESTED_AT)
+  const resync = requested(connector, RESYNC_REQUESTED_AT)
+  return { ...(sync !== undefined && { sync }), ...(resync !== undefined && { resync }) }
+}
+
+/** Whether snapshots are asked for anew, and no run was started for it yet. */
+export function isNewResync({ resync }: RunRequests, status: Status | undefined): boolean {
+  return resync !== undefined && resync !== status?.lastHandledResyncRequest
+}
+
+/** What a person has asked of a run, by annotations. */
+export type RunRequests = {
+  /** Value of sync-requested-at. */
+  readonly sync?: string
+  /** Value of resync-requested-at. */
+  readonly resync?: string
+}
+
+/** Name of the Secret of the sink, where it has one. */
+export function sinkSecretName({ s3, http }: Spec['sync']['sink']): string | undefined {
+  return (s3 ?? http)?.secretRef?.name
 }
 
 /** The account's name in Zendesk: `acme` of `acme.zendesk.com`. */

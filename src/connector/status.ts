@@ -36,7 +36,10 @@ const activeRun = z.object({
   id: z.string().max(253).describe('Identity of the run.'),
   job: z.string().max(253).describe('Name of its Job.'),
   startTime: time,
-  progress: sentence.optional().describe('What the run has done and what it waits for.'),
+  progress: sentence.optional().describe('How far the run has come.'),
+  percent: z.int().min(0).max(100).optional().describe('How much of the run is done; an estimate.'),
+  estimatedCompletionTime: time.optional().describe('When the run may be done; an estimate.'),
+  waitingFor: sentence.optional().describe('What the run waits for just now.'),
   progressTime: time.optional().describe('When the progress was written here.'),
 })
 
@@ -50,6 +53,13 @@ const lastRun = z.object({
   records: count.describe('Records published by the run.'),
   requests: count.describe('Requests made to Zendesk by the run, those for tokens included.'),
   throttled: count.describe('Requests that Zendesk answered with 429.'),
+  throttledSeconds: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Time spent waiting because Zendesk, or other clients of the account, asked for it.'),
+  late: count.optional().describe('Activities that surfaced after younger ones had been read.'),
+  rejected: count.optional().describe('Records that the sink refuses for good.'),
 })
 export type LastRun = z.output<typeof lastRun>
 
@@ -78,6 +88,12 @@ export const syncStatus = z.object({
   lastSlot: count.optional().describe('Number of the last run that was started: each number starts one Job at most.'),
   lastStartTime: time.optional().describe('When the last run was started.'),
   lastSuccessTime: time.optional().describe('When a run last ended well.'),
+  resyncTime: time.optional().describe('When a resync was last asked for: snapshots that began before are taken anew.'),
+  sinkSecret: z
+    .string()
+    .max(128)
+    .optional()
+    .describe("Version of the sink's Secret that the last run was started with."),
   activeRun: activeRun.optional().describe('The run under way.'),
   lastRun: lastRun.optional().describe('The last run that ended.'),
   streams: z
@@ -117,6 +133,11 @@ export const status = z
       .max(256)
       .optional()
       .describe('Handled value of the annotation sync-requested-at.'),
+    lastHandledResyncRequest: z
+      .string()
+      .max(256)
+      .optional()
+      .describe('Handled value of the annotation resync-requested-at.'),
     conditions: z
       .array(condition)
       .max(16)

@@ -45,6 +45,11 @@ export type Zendesk = {
   withSkipped(checks: readonly Check[], connector: Connector): Check[]
 }
 
+export type Metrics = {
+  /** Takes in what is known of the connector `namespace/name`; undefined: it is gone. */
+  observe(key: string, observed: Observed | undefined): void
+}
+
 export type Log = {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void

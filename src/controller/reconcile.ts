@@ -8,11 +8,11 @@ import { happenings } from '../connector/events.ts'
 import { refusedRun, withFailedRun, withStartedRun } from '../connector/facts.ts'
 import { ordersFor } from '../connector/orders.ts'
 import { later } from '../connector/schedule.ts'
-import { type Connector, keyOf, requested, SYNC_REQUESTED_AT, subdomain } from '../connector/schema.ts'
+import { type Connector, keyOf, runRequests, subdomain } from '../connector/schema.ts'
 import type { Status } from '../connector/status.ts'
 import { summarise } from '../connector/summary.ts'
 import { withTest } from '../connector/tested.ts'
-import type { Kubernetes, Log, Zendesk } from './ports.ts'
+import type { Kubernetes, Log, Metrics, Zendesk } from './ports.ts'
 import type { SpentLedger } from './spent.ts'
 
 export type ReconcileOptions = {
@@ -21,6 +21,7 @@ export type ReconcileOptions = {
   readonly spent: SpentLedger
   /** The connectors as they were last looked at; empty at first. */
   readonly known: Map<string, Connector>
+  readonly metrics: Metrics
   readonly now: () => Date
   readonly log: Log
   readonly signal: AbortSignal
@@ -30,6 +31,7 @@ export type ReconcileOptions = {
 export async function reconcile(key: string, options: ReconcileOptions): Promise<Date | undefined> {
   const observed = options.kubernetes.observe(key)
   remember(key, observed?.connector, options)
+  options.metrics.observe(key, observed)
   if (observed === undefined || observed.connector.metadata.deletionTimestamp !== undefined) return undefined
   const { connector } = observed
   const spentByTests = options.spent.byTests(subdomain(connector.spec.endpoint))
@@ -37,7 +39,7 @@ export async function reconcile(key: string, options: ReconcileOptions): Promise
   await show(connector, status, options)
   if (step.do === 'nothing') return wakeAt
   const shown = { ...connector, status }
-  const after = await act(step, shown, options)
+  const after = await act(step, shown, observed.sinkSecret, options)
   await show(shown, summarise(connector, after, options.now()), options)
   return later(options.now(), BREATH_MS)
 }
@@ -62,6 +64,7 @@ type Shown = Connector & { readonly status: Status }
 async function act(
   step: Exclude<Step, { do: 'nothing' }>,
   connector: Shown,
+  sinkSecret: string | undefined,
   options: ReconcileOptions,
 ): Promise<Status> {
   const { status } = connector
@@ -69,7 +72,7 @@ async function act(
     case 'test':
       return test(connector, options)
     case 'start run':
-      return startRun(step.slot, connector, options)
+      return startRun(step.slot, connector, sinkSecret, options)
     case 'stop run':
     case 'prune run':
       options.log.info({ connector: keyOf(connector), run: step.run }, step.do)
@@ -102,21 +105,23 @@ async function test(connector: Shown, options: ReconcileOptions): Promise<Status
   return withTest(connector, status, { checks: result.checks, account: result.account, secret: version }, now())
 }
 
-async function startRun(slot: number, connector: Shown, options: ReconcileOptions): Promise<Status> {
+async function startRun(
+  slot: number,
+  connector: Shown,
+  sinkSecret: string | undefined,
+  options: ReconcileOptions,
+): Promise<Status> {
   const { kubernetes, spent, now, log } = options
   const { status } = connector
   const names = kubernetes.names(connector, slot)
   const { run } = names
-  const orders = ordersFor(connector, slot, names, spent.forRun(subdomain(connector.spec.endpoint)))
+  const ofSink = sinkSecret === undefined ? {} : { sinkSecret }
+  const spentBefore = spent.forRun(subdomain(connector.spec.endpoint))
+  const orders = { ...ordersFor(connector, slot, names, spentBefore, now()), ...ofSink }
   const started = await kubernetes.startRun(connector, orders)
   const refused = 'refused' in started
-  const request = requested(connector, SYNC_REQUESTED_AT)
-  const after = withStartedRun(status, {
-    run,
-    slot,
-    creationTime: refused ? now() : started.creationTime,
-    ...(request === undefined ? {} : { request }),
-  })
+  const creationTime = refused ? now() : started.creationTime
+  const after = withStartedRun(status, { run, slot, creationTime, requests: runRequests(connector), ...ofSink })
   log.info({ connector: keyOf(connector), run, slot }, refused ? 'run refused by the API server' : 'run started')
   return refused ? withFailedRun(after, refusedRun(run, started.refused, now())) : after
 }

@@ -5,8 +5,8 @@
 import { z } from 'zod'
 import type { ObservedPod, ObservedRun, SecretVersion } from '../connector/observed.ts'
 import { CHECKPOINT_KEY, type Checkpoint, checkpoint } from '../connector/run.ts'
-import { KIND, SYNC_REQUESTED_AT } from '../connector/schema.ts'
-import { GENERATION, SLOT_LABEL, SYNC_CONTAINER } from './names.ts'
+import { KIND, RESYNC_REQUESTED_AT, SYNC_REQUESTED_AT } from '../connector/schema.ts'
+import { GENERATION, SINK_SECRET, SLOT_LABEL, SYNC_CONTAINER } from './names.ts'
 import type { Kept } from './store.ts'
 
 /** The controller of an object: the connector of a Job, the Job of a pod. */
@@ -56,7 +56,12 @@ export function secretVersion({ metadata: { uid, resourceVersion } }: KeptSecret
 const job = z.object({
   metadata: ownedMetadata.extend({
     annotations: z
-      .object({ [SYNC_REQUESTED_AT]: z.string().optional(), [GENERATION]: z.coerce.number().default(0) })
+      .object({
+        [SYNC_REQUESTED_AT]: z.string().optional(),
+        [RESYNC_REQUESTED_AT]: z.string().optional(),
+        [SINK_SECRET]: z.string().optional(),
+        [GENERATION]: z.coerce.number().default(0),
+      })
       .prefault({}),
   }),
   status: z.object({ conditions, completionTime: time.optional() }).prefault({}),
@@ -70,7 +75,7 @@ export function keepJob(raw: unknown): KeptJob | undefined {
   const done = (type: string) => status.conditions.find((one) => one.type === type && one.status === 'True')
   const [complete, failed] = [done('Complete'), done('Failed')]
   const endTime = status.completionTime ?? (complete ?? failed)?.lastTransitionTime ?? undefined
-  const request = metadata.annotations[SYNC_REQUESTED_AT]
+  const { [SYNC_REQUESTED_AT]: sync, [RESYNC_REQUESTED_AT]: resync, [SINK_SECRET]: sinkSecret } = metadata.annotations
   const run = {
     run: metadata.name,
     slot: z.coerce.number().pipe(z.int()).parse(metadata.labels[SLOT_LABEL]),
@@ -78,7 +83,8 @@ export function keepJob(raw: unknown): KeptJob | undefined {
     state: complete ? 'Succeeded' : failed ? 'Failed' : 'Active',
     deleting: metadata.deletionTimestamp !== undefined,
     generation: metadata.annotations[GENERATION],
-    ...(request !== undefined && { request }),
+    ...(sinkSecret !== undefined && { sinkSecret }),
+    requests: { ...(sync !== undefined && { sync }), ...(resync !== undefined && { resync }) },
     ...(endTime && { endTime }),
     ...(failed && { failure: because(failed) }),
   } as const

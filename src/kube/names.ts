@@ -17,6 +17,8 @@ export const ACCOUNT_LABEL = `${GROUP}/account`
 export const SLOT_LABEL = `${GROUP}/slot`
 /** metadata.generation of the connector that the run's orders were made from. */
 export const GENERATION = `${GROUP}/generation`
+/** Annotation of a Job: version of the sink's Secret that its run was started with. */
+export const SINK_SECRET = `${GROUP}/sink-secret`
 /** Name of the container in which a run happens. */
 export const SYNC_CONTAINER = 'sync'
 

@@ -1,6 +1,13 @@
 /** The objects that a run needs, as manifests. Pure: equal inputs give equal manifests. */
 import { EXIT, type RunOrders } from '../connector/run.ts'
-import { type Connector, requested, SYNC_REQUESTED_AT, subdomain } from '../connector/schema.ts'
+import {
+  type Connector,
+  RESYNC_REQUESTED_AT,
+  runRequests,
+  SYNC_REQUESTED_AT,
+  sinkSecretName,
+  subdomain,
+} from '../connector/schema.ts'
 import {
   ACCOUNT_LABEL,
   CHECKPOINT,
@@ -11,6 +18,7 @@ import {
   GENERATION,
   MANAGED_BY,
   PROGRAM,
+  SINK_SECRET,
   SLOT_LABEL,
   SYNC_CONTAINER,
   syncIdentityName,
@@ -31,6 +39,7 @@ export type RunSettings = {
 const BASE = '/var/run/zendesk-connector'
 const CREDENTIALS_DIR = `${BASE}/credentials`
 const SINK_DIR = `${BASE}/sink`
+const SINK_SECRET_DIR = `${BASE}/sink-secret`
 const CA_DIR = `${BASE}/ca`
 const CA_KEY = 'ca.crt'
 /** Time beyond its slice after which Kubernetes ends a run. */
@@ -95,7 +104,7 @@ export function jobManifest(connector: Connector, orders: RunOrders, settings: R
   const slot = String(orders.slot)
   const labels = { [ACCOUNT_LABEL]: subdomain(orders.endpoint), [SLOT_LABEL]: slot }
   const described = metadata(connector, orders.run, labels)
-  const request = requested(connector, SYNC_REQUESTED_AT)
+  const { sync, resync } = runRequests(connector)
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -103,7 +112,9 @@ export function jobManifest(connector: Connector, orders: RunOrders, settings: R
       ...described,
       annotations: {
         [GENERATION]: String(connector.metadata.generation),
-        ...(request !== undefined && { [SYNC_REQUESTED_AT]: request }),
+        ...(sync !== undefined && { [SYNC_REQUESTED_AT]: sync }),
+        ...(resync !== undefined && { [RESYNC_REQUESTED_AT]: resync }),
+        ...(orders.sinkSecret !== undefined && { [SINK_SECRET]: orders.sinkSecret }),
       },
     },
     spec: {
@@ -113,15 +124,16 @@ export function jobManifest(connector: Connector, orders: RunOrders, settings: R
       activeDeadlineSeconds: orders.sliceSeconds + GRACE_SECONDS,
       podFailurePolicy: {
         rules: [
+          // First: a pod that is drained may end in any way.
+          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
           {
             action: 'FailJob',
             onExitCodes: {
               containerName: SYNC_CONTAINER,
               operator: 'In',
-              values: [EXIT.usage, EXIT.software, EXIT.permission, EXIT.fenced],
+              values: [EXIT.usage, EXIT.software, EXIT.sink, EXIT.permission, EXIT.fenced],
             },
           },
-          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
         ],
       },
       template: { metadata: { labels: described.labels }, spec: podSpec(connector, orders, settings) },
@@ -170,10 +182,16 @@ function podSpec(connector: Connector, orders: RunOrders, settings: RunSettings)
 function volumesOf(connector: Connector, { sink }: RunOrders, { caBundle }: RunSettings) {
   const secret = { secretName: connector.spec.secretRef.name, defaultMode: 0o440 }
   const claim = sink.kind === 'file' ? { persistentVolumeClaim: { claimName: sink.claimName } } : undefined
+  const sinkSecret = sinkSecretName(connector.spec.sync.sink)
+  // One that is missing is for the run to report, too: the kubelet would wait for it without a word.
+  const ofSink = { secretName: sinkSecret, defaultMode: 0o440, optional: true }
   const ca = caBundle === undefined ? undefined : { configMap: { name: egressName(connector.metadata.name) } }
   return [
     { volume: { name: 'credentials', secret }, mountPath: CREDENTIALS_DIR, readOnly: true },
     ...(claim ? [{ volume: { name: 'sink', ...claim }, mountPath: SINK_DIR, readOnly: false }] : []),
+    ...(sinkSecret
+      ? [{ volume: { name: 'sink-secret', secret: ofSink }, mountPath: SINK_SECRET_DIR, readOnly: true }]
+      : []),
     ...(ca ? [{ volume: { name: 'ca', ...ca }, mountPath: CA_DIR, readOnly: true }] : []),
   ]
 }
@@ -184,6 +202,7 @@ function environment(orders: RunOrders, { logLevel, httpsProxy, noProxy, caBundl
     RUN_ORDERS: JSON.stringify(orders),
     CREDENTIALS_DIR,
     SINK_DIR: orders.sink.kind === 'file' ? SINK_DIR : undefined,
+    SINK_SECRET_DIR: 'secret' in orders.sink && orders.sink.secret ? SINK_SECRET_DIR : undefined,
     LOG_LEVEL: logLevel,
     HTTPS_PROXY: httpsProxy,
     NO_PROXY: noProxy,

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { Observed } from '../connector/observed.ts'
-import { type Connector, connector, GROUP, PLURAL, VERSION } from '../connector/schema.ts'
+import { type Connector, connector, GROUP, PLURAL, sinkSecretName, VERSION } from '../connector/schema.ts'
 import type { Cluster } from './cluster.ts'
 import { createIndex } from './index-by.ts'
 import { type KeptPod, keepCheckpoint, keepJob, keepPod, keepSecret, type Owner, secretVersion } from './kept.ts'
@@ -49,6 +49,7 @@ export type Learn = {
 /** Begins to copy at once; only the signal ends it. */
 export function createView(cluster: Cluster, options: ViewOptions): View {
   const bySecret = createIndex()
+  const bySinkSecret = createIndex()
   const jobsByConnector = createIndex()
   const podsByJob = createIndex()
   const { onChange } = options
@@ -67,6 +68,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     keep: (raw) => connector.parse(raw),
     onChange(key, before, after) {
       bySecret.move(key, before && secretKey(before), after && secretKey(after))
+      bySinkSecret.move(key, before && sinkSecretKey(before), after && sinkSecretKey(after))
       onChange(key)
     },
   })
@@ -76,7 +78,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     metadataOnly: true,
     keep: keepSecret,
     onChange(key) {
-      for (const user of bySecret.under(key)) onChange(user)
+      for (const index of [bySecret, bySinkSecret]) for (const user of index.under(key)) onChange(user)
     },
   })
   const jobs = watchCollection(cluster, {
@@ -123,6 +125,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
       if (!found) return undefined
       const { namespace, name, uid } = found.metadata
       const secret = secrets.get(secretKey(found))
+      const ofSink = secrets.get(sinkSecretKey(found) ?? '')
       const stored = checkpoints.get(`${namespace}/${checkpointName(name)}`)
       const runs = Array.from(jobsByConnector.under(uid), (jobKey) => jobs.get(jobKey))
         .filter((job) => job !== undefined)
@@ -136,6 +139,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
       return {
         connector: found,
         secret: secret && secretVersion(secret),
+        ...(ofSink && { sinkSecret: `${ofSink.metadata.uid}/${ofSink.metadata.resourceVersion}` }),
         runs,
         checkpoint: stored?.owner.uid === uid ? stored.checkpoint : undefined,
       }
@@ -159,6 +163,11 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
 
 function secretKey({ metadata, spec }: Connector): string {
   return `${metadata.namespace}/${spec.secretRef.name}`
+}
+
+function sinkSecretKey({ metadata, spec }: Connector): string | undefined {
+  const name = sinkSecretName(spec.sync.sink)
+  return name === undefined ? undefined : `${metadata.namespace}/${name}`
 }
 
 // zod says where, and what was expected, and never quotes the value.

@@ -5,7 +5,7 @@ export type Ahead<T> = {
    * The next item in order; undefined after the last; 'later' when none came before `patience` was over. What the source
    * throws comes after all that it gave before.
    */
-  take(patience: Promise<void>): Promise<T | 'later' | undefined>
+  take(patience?: Promise<void>): Promise<T | 'later' | undefined>
   /** Takes no more from the source; resolves when it has ended, which its own signal must see to. */
   drain(): Promise<void>
 }
@@ -42,7 +42,7 @@ export function readAhead<T>(source: AsyncIterable<T>, size: (item: T) => number
     take: async (patience) => {
       if (waiting.length === 0 && !ended) {
         arrived = Promise.withResolvers()
-        await Promise.race([arrived.promise, patience])
+        await (patience === undefined ? arrived.promise : Promise.race([arrived.promise, patience]))
         if (waiting.length === 0 && !ended) return 'later'
       }
       const item = waiting.shift()

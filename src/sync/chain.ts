@@ -1,7 +1,7 @@
 /** Where a stream's chain ends: the sink knows best, the checkpoint where the sink cannot be asked. */
 import { z } from 'zod'
 import type { ChainState } from '../connector/run.ts'
-import type { Bounds } from './kinds.ts'
+import type { Reading } from './kinds.ts'
 import { eventUid } from './ocsf/event.ts'
 import type { Recent } from './recent.ts'
 import type { SegmentHeader } from './segment.ts'
@@ -59,7 +59,7 @@ function adopt(chain: ChainState, header: SegmentHeader, account: string): Chain
 export const RECENT_IN_CHECKPOINT = 1000
 
 /** Keys of what the chain holds already and the coming reading may serve again. @throws SinkError */
-export async function recall(stream: Stream, chain: ChainState, bounds: Bounds, place: Place): Promise<Recent> {
+export async function recall(stream: Stream, chain: ChainState, reading: Reading, place: Place): Promise<Recent> {
   const recent = stream.kind.recent()
   const { readBack } = place.sink
   if (readBack === undefined) {
@@ -67,25 +67,42 @@ export async function recall(stream: Stream, chain: ChainState, bounds: Bounds, 
     for (const key of chain.recent ?? []) recent.add(key, time)
     return recent
   }
-  const prefix = eventUid({ account: place.account, stream: stream.name }, '')
-  for (const number of await segmentsToRecall(stream, chain, bounds, readBack)) {
-    for await (const line of readBack.lines(stream.name, number)) {
-      const { metadata, time } = publishedEvent.parse(JSON.parse(line))
-      recent.add(metadata.uid.slice(prefix.length), time)
-    }
+  for (const number of await segmentsToRecall(stream, chain, reading, readBack)) {
+    for await (const { key, time } of publishedEvents(stream, number, place, readBack)) recent.add(key, time)
   }
   return recent
 }
 
-const publishedEvent = z.object({ time: z.number(), metadata: z.object({ uid: z.string() }) })
+/** A record as it was published. */
+export type Published = { readonly key: string; readonly time: number; readonly raw: string }
+
+/** What stands in one segment, oldest first. @throws SinkError */
+export async function* publishedEvents(
+  { name }: Stream,
+  number: number,
+  { account }: Pick<Place, 'account'>,
+  readBack: ReadBack,
+): AsyncGenerator<Published> {
+  const prefix = eventUid({ account, stream: name }, '')
+  for await (const line of readBack.lines(name, number)) {
+    const { metadata, time, raw_data } = publishedEvent.parse(JSON.parse(line))
+    yield { key: metadata.uid.slice(prefix.length), time, raw: raw_data }
+  }
+}
+
+const publishedEvent = z.object({
+  time: z.number(),
+  metadata: z.object({ uid: z.string() }),
+  raw_data: z.string(),
+})
 
 /** Numbers, oldest first. Stops at one that is gone: consumers may remove what is older than a day. */
-async function segmentsToRecall({ name, kind }: Stream, chain: ChainState, bounds: Bounds, readBack: ReadBack) {
+async function segmentsToRecall({ name, kind }: Stream, chain: ChainState, reading: Reading, readBack: ReadBack) {
   const numbers: number[] = []
   let records = 0
   for (let number = chain.next - 1; number >= 0 && numbers.length < kind.readBackMost; number--) {
     const header = await readBack.header(name, number)
-    if (header === undefined || !kind.mustRemember(header, bounds, records)) break
+    if (header === undefined || !kind.mustRemember(header, reading, records)) break
     numbers.unshift(number)
     records += header.records
   }

@@ -2,7 +2,7 @@
  * The checkpoint while a pod holds it. Who holds it may send requests: it is renewed all the time, and a pod that finds
  * its renewal old, because it was frozen or cut off, asks before it sends another request.
  */
-import type { ChainState, Checkpoint, Report, Spent } from '../connector/run.ts'
+import type { ChainState, Checkpoint, Progress, Report, Spent } from '../connector/run.ts'
 import type { Clock } from './clock.ts'
 
 /** Where the checkpoint is kept. A write whose `version` is not the kept one fails with `reason: 'Conflict'`. */
@@ -56,8 +56,10 @@ export type HoldOptions = {
   readonly clock: Clock
   /** Ends renewals and waits. */
   readonly signal: AbortSignal
-  /** How far the chains have come, in a sentence: written with each renewal. */
-  readonly progress: (chains: Chains) => string
+  /** How far the run has come: written with each renewal. */
+  readonly progress: (chains: Chains) => Progress
+  /** Requests must wait, or need not any more: the store does not answer. */
+  readonly onSilence?: (isSilent: boolean) => void
 }
 
 /** Renewed at least this often … */
@@ -176,12 +178,17 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
     found,
     chains: written.streams,
     guard: async () => {
+      let isSilent = false
       while (fenced === undefined && clock.monotonic() - renewedAt > GOOD_MS) {
         if (over.aborted) throw over.reason
         await write().catch(async (error: unknown) => {
-          if (!isFinal(error)) await clock.wait(RETRY_MS, over)
+          if (isFinal(error)) return
+          if (!isSilent) options.onSilence?.(true)
+          isSilent = true
+          await clock.wait(RETRY_MS, over)
         })
       }
+      if (isSilent) options.onSilence?.(false)
       if (fenced !== undefined) throw fenced
     },
     confirm: () => insist(write, INSIST_MS),

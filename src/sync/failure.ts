@@ -58,10 +58,3 @@ export function worstOf(failures: readonly Failure[]): Failure | undefined {
 export function concernsAll({ exitCode }: Failure): boolean {
   return exitCode !== EXIT.permission && exitCode !== EXIT.tryAgain
 }
-
-/** Where an unforeseen error came from; its message may quote what was read, and stays out of logs. */
-export function originOf(error: unknown): { readonly error: string; readonly at: string } {
-  if (!(error instanceof Error)) return { error: typeof error, at: '' }
-  const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '))
-  return { error: error.name, at: frames.join('\n') }
-}

@@ -10,6 +10,8 @@ export type Page = {
   /** Length of the page's text. */
   readonly size: number
   readonly cursor: string | undefined
+  /** Everything up to this time, in ms, has been read; only of the last page of a slice of time. */
+  readonly upTo?: number
 }
 
 /** Why there are no more pages. */
@@ -18,30 +20,42 @@ export type Ending =
   /** What was read before holds all the same. */
   | { readonly why: 'failed'; readonly error: unknown }
 
-/** The pages behind a position, in order, and last of all why there are no more. */
+/** What reading needs of a client. */
+export type Source = Pick<ZendeskClient, 'get' | 'sideBySide'>
+
+/** The pages of one range of time, in order, and last of all why there are no more. */
 export async function* readPages(
   stream: Stream,
-  position: string | undefined,
+  cursor: string | undefined,
   bounds: Bounds,
-  client: Pick<ZendeskClient, 'get'>,
+  source: Pick<Source, 'get'>,
   signal: AbortSignal,
 ): AsyncGenerator<Page | Ending> {
   const seen = new Set<string>()
-  let path = stream.firstPage(position, bounds)
-  const options = { stream: stream.name, signal, ...(stream.limit && { limit: stream.limit }) }
+  let after = cursor
+  let size = stream.pageSize.most
+  const options = {
+    stream: stream.name,
+    signal,
+    ...(stream.limit && { limit: stream.limit }),
+    onTooLarge: () => {
+      size = Math.max(stream.pageSize.least, Math.floor(size / 2))
+    },
+  }
   try {
     for (;;) {
-      const body = await client.get(path, options)
+      const body = await source.get(() => stream.path(after, bounds, size), options)
       const { records, envelope } = splitPage(body, stream.records)
-      const { cursor, more } = stream.follow(envelope)
-      if (more && (cursor === undefined || seen.has(cursor))) throw leadsNowhere(stream)
-      yield { records, size: body.length, cursor }
-      if (!more || cursor === undefined) {
+      const { cursor: next, more } = stream.follow(envelope)
+      if (more && (next === undefined || next === after || seen.has(next))) throw leadsNowhere(stream)
+      const isLast = !more || next === undefined
+      yield { records, size: body.length, cursor: next, ...(isLast && { upTo: bounds.to }) }
+      if (isLast) {
         yield { why: 'end' }
         return
       }
-      seen.add(cursor)
-      path = stream.pageAfter(cursor, bounds)
+      seen.add(next)
+      after = next
     }
   } catch (error) {
     yield signal.aborted ? { why: 'stopped' } : { why: 'failed', error }

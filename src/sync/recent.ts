@@ -1,28 +1,26 @@
-/** Keys of what was published lately, so that nothing is published twice. Bounded. */
+/** Keys of what was published lately, so that nothing is published twice. */
 
 export type Recent = {
   has(key: string): boolean
   /** Remembers a key; `time` is the record's, in ms. */
   add(key: string, time: number): void
+  /** What is older than this, in ms, need not be remembered any more. */
+  forget(before: number): void
   /** The last `count` keys, oldest first. */
   last(count: number): string[]
 }
 
-/** Remembers what is at most `spanMs` older than the newest. */
-export function recentBySpan(spanMs: number): Recent {
+/** Remembers everything until told to forget it. */
+export function recentByTime(): Recent {
   const times = new Map<string, number>()
-  let newest = Number.NEGATIVE_INFINITY
   let pruneAt = 1000
-  const prune = () => {
-    for (const [key, time] of times) if (time < newest - spanMs) times.delete(key)
-    pruneAt = Math.max(1000, times.size * 2)
-  }
   return {
     has: (key) => times.has(key),
-    add: (key, time) => {
-      times.set(key, time)
-      newest = Math.max(newest, time)
-      if (times.size > pruneAt) prune()
+    add: (key, time) => void times.set(key, time),
+    forget: (before) => {
+      if (times.size <= pruneAt || before === Number.NEGATIVE_INFINITY) return
+      for (const [key, time] of times) if (time < before) times.delete(key)
+      pruneAt = Math.max(1000, times.size * 2)
     },
     last: (count) => [...times.keys()].slice(-count),
   }
@@ -42,6 +40,7 @@ export function recentByCount(most: number): Recent {
       }
       younger.add(key)
     },
+    forget: () => {},
     last: (count) => [...older, ...younger].slice(-count),
   }
 }

@@ -2,37 +2,54 @@
 import { hash } from 'node:crypto'
 import { parseRecord } from '../zendesk/pages.ts'
 
+/** The fields of a record, or of an object in it: nothing is known of their shapes. */
+export type Fields = Readonly<Record<string, unknown>>
+
 export type SourceRecord = {
   /** The exact text. */
   readonly raw: string
-  /** The parsed text; undefined when it is no JSON. Integers beyond 2^53 are strings. */
-  readonly value: unknown
+  /** The parsed text; undefined when it is no JSON object. Integers beyond 2^53 are strings. */
+  readonly fields: Fields | undefined
   readonly id: string | undefined
   /** Milliseconds since 1970, and the text they come from; undefined when the record has no readable time. */
   readonly time: number | undefined
   readonly originalTime: string | undefined
 }
 
+/** Date.parse reads far more than this, and a time that is misread would put the record out of its place. */
+const ISO_TIME = /^\d{4}-\d\d-\d\dT/
+
 /** Reads a record whose time stands in `timeField`. Never throws: what cannot be read is kept raw. */
 export function readRecord(raw: string, timeField: string): SourceRecord {
-  const value = parsedOrNothing(raw)
-  const fields: Readonly<Record<string, unknown>> = isObject(value) ? value : {}
-  const { id } = fields
-  const originalTime = fields[timeField]
-  const time = typeof originalTime === 'string' ? Date.parse(originalTime) : Number.NaN
+  const fields = fieldsOf(parsedOrNothing(raw))
+  const id = fields?.id
+  const text = fields?.[timeField]
+  const originalTime = typeof text === 'string' && ISO_TIME.test(text) ? text : undefined
+  const time = originalTime === undefined ? Number.NaN : Date.parse(originalTime)
+  const isTime = Number.isFinite(time)
   return {
     raw,
-    value,
+    fields,
     id: typeof id === 'string' || typeof id === 'number' ? String(id) : undefined,
-    ...(typeof originalTime === 'string' && Number.isFinite(time)
-      ? { time, originalTime }
-      : { time: undefined, originalTime: undefined }),
+    time: isTime ? time : undefined,
+    originalTime: isTime ? originalTime : undefined,
   }
+}
+
+/** Stands for a record that cannot be read and must not be kept: nobody knows what it holds. */
+export function unreadable(raw: string): SourceRecord {
+  const text = JSON.stringify({ unreadable: versionOf(raw) })
+  return { raw: text, fields: undefined, id: undefined, time: undefined, originalTime: undefined }
 }
 
 /** Tells one version of a record from another: 64 bits of the SHA-256 of its exact text. */
 export function versionOf(raw: string): string {
   return hash('sha256', raw, 'hex').slice(0, 16)
+}
+
+/** Undefined of whatever is no object. */
+export function fieldsOf(value: unknown): Fields | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined
 }
 
 function parsedOrNothing(raw: string): unknown {
@@ -41,8 +58,4 @@ function parsedOrNothing(raw: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

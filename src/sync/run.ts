@@ -1,16 +1,18 @@
 /** One sync run from orders to report: claim the checkpoint, read the streams side by side, report, release. */
-import { EXIT, type Report, type RunOrders, type Spent } from '../connector/run.ts'
+import { EXIT, type Progress, type Report, type RunOrders, type Spent } from '../connector/run.ts'
 import { streamName, subdomain } from '../connector/schema.ts'
-import type { ZendeskClient } from '../zendesk/client.ts'
-import { type Chains, type CheckpointStore, claim, Fenced, type Hold } from './checkpoint.ts'
-import { type Clock, isoTime } from './clock.ts'
-import { syncStream, type Tally } from './engine.ts'
-import { concernsAll, type ExitCode, type Failure, failureOf, noCheckpoint, originOf, worstOf } from './failure.ts'
-import { SEGMENT_LIMITS, type SegmentLimits } from './hand.ts'
-import { progressOf, reportOf } from './report.ts'
-import type { Sink } from './sinks/sink.ts'
+import type { Usage, ZendeskClient } from '../zendesk/client.ts'
+import { type CheckpointStore, claim, Fenced, type Hold } from './checkpoint.ts'
+import type { Clock } from './clock.ts'
+import { type ExitCode, type Failure, failureOf, noCheckpoint } from './failure.ts'
+import type { SegmentLimits } from './hand.ts'
+import { createProgress } from './progress.ts'
+import { reportOf } from './report.ts'
+import { readStreams } from './side-by-side.ts'
+import { type Sink, SinkError } from './sinks/sink.ts'
 import { spentBefore, stillSending } from './spent.ts'
 import { STREAM, type Stream } from './streams.ts'
+import { newTally, type Tally } from './tally.ts'
 
 export type RunDependencies = {
   /** Makes the client, which awaits `guard` before each request and counts `spent` against its budget. */
@@ -23,6 +25,8 @@ export type RunDependencies = {
   readonly pod: string
   /** When a segment is closed; default: SEGMENT_LIMITS. */
   readonly segmentLimits?: SegmentLimits
+  /** Hears every second how far the run has come. */
+  readonly onProgress?: (progress: Progress) => void
   /** SIGTERM: what was read is published, and the run ends with more to do. */
   readonly signal: AbortSignal
 }
@@ -31,6 +35,10 @@ export type Log = Readonly<Record<'info' | 'warn' | 'error', (fields: object, me
 
 export type RunEnd = { readonly report: Report; readonly exitCode: ExitCode }
 
+const NOTHING_USED: Usage = { requests: 0, throttled: 0, throttledMs: 0, retries: {}, spent: [] }
+const TELL_MS = 1000
+const NO_ANSWER = 'The checkpoint cannot be renewed, so no request is sent: check that the Kubernetes API is reached'
+
 /** Never rejects: whatever happens is in the report, and the report in the checkpoint unless another run holds it. */
 export async function runSync(orders: RunOrders, dependencies: RunDependencies): Promise<RunEnd> {
   const { clock, log, store, sink, pod, signal } = dependencies
@@ -38,119 +46,115 @@ export async function runSync(orders: RunOrders, dependencies: RunDependencies):
   const startTime = clock.now().toISOString()
   const account = subdomain(orders.endpoint)
   const tallies = new Map<Stream, Tally>()
-  const end = (failure: Failure | undefined, moreToDo: boolean, client?: ZendeskClient): RunEnd => {
-    const usage = client?.usage() ?? { requests: 0, throttled: 0 }
-    const report = reportOf({
-      run,
-      slot,
-      startTime,
-      endTime: clock.now().toISOString(),
-      failure,
-      moreToDo,
-      usage,
-      tallies,
-    })
+  let client: ZendeskClient | undefined
+  const end = (failure: Failure | undefined, moreToDo: boolean): RunEnd => {
+    const usage = client?.usage() ?? NOTHING_USED
+    const endTime = clock.now().toISOString()
+    const report = reportOf({ run, slot, startTime, endTime, failure, moreToDo, usage, tallies })
     return { report, exitCode: failure?.exitCode ?? EXIT.ok }
   }
 
   const names = streamName.array().safeParse(orders.streams)
   if (!names.success) return end(unknownStream, false)
-  for (const name of names.data) tallies.set(STREAM[name], { chain: undefined, records: 0, late: 0, unmapped: 0 })
+  for (const name of names.data) tallies.set(STREAM[name], newTally(tellRejected(name, log)))
+
+  const progress = createProgress(tallies, clock.now)
+  let waitingFor: string | undefined
+  const told = tellChanges(log)
+  const tell = () => progress(client?.usage() ?? NOTHING_USED, waitingFor ?? client?.waiting())
 
   let hold: Hold
   try {
-    const options = { clock, signal, progress: tellProgress(tallies, log) }
-    hold = await claim(store, { run, slot, pod, account, sink: sink.identity }, options)
+    hold = await claim(
+      store,
+      { run, slot, pod, account, sink: sink.identity },
+      {
+        clock,
+        signal,
+        progress: (chains) => {
+          for (const [{ name }, tally] of tallies) tally.chain ??= chains[name]
+          return told(tell())
+        },
+        onSilence: (isSilent) => {
+          waitingFor = isSilent ? NO_ANSWER : undefined
+          if (isSilent) log.warn({}, NO_ANSWER)
+        },
+      },
+    )
   } catch (error) {
-    log.warn(originOf(error), 'The checkpoint could not be claimed')
-    return end(error instanceof Fenced ? failureOf('', error) : noCheckpoint, false)
+    log.warn({ error }, 'The checkpoint could not be claimed')
+    return end(error instanceof Fenced || error instanceof SinkError ? failureOf('', error) : noCheckpoint, false)
   }
 
-  for (const [{ name }, tally] of tallies) tally.chain = hold.chains[name]
-  await clock.wait(stillSending(hold.found, clock.now()), signal)
+  const over = new AbortController()
+  if (dependencies.onProgress !== undefined) void tellEverySecond(dependencies.onProgress, tell, clock, over.signal)
+
+  const silenceMs = stillSending(hold.found, clock.now())
+  if (silenceMs > 0) {
+    waitingFor = 'the run before ended without a word: it could still be sending requests'
+    log.info({ waitMs: silenceMs }, waitingFor)
+    await clock.wait(silenceMs, signal)
+    waitingFor = undefined
+  }
   const spent = [...orders.spent, ...spentBefore(hold.found, clock.now(), orders.requestsPerMinute)]
-  const client = dependencies.client({ guard: hold.guard, spent })
-  const { failure, moreToDo } = await readStreams(orders, dependencies, hold, client, tallies)
-  const ended = end(failure, moreToDo, client)
-  const released = failure?.exitCode === EXIT.fenced ? ended : await release(hold, client, ended, log)
-  client.close()
+  const read = async () => {
+    client = dependencies.client({ guard: hold.guard, spent })
+    return readStreams(orders, dependencies, hold, client, tallies)
+  }
+  const { failure, moreToDo } = await read().catch((error: unknown) => {
+    log.error({ error }, 'Unforeseen error')
+    return { failure: failureOf('', error), moreToDo: false }
+  })
+  over.abort()
+  const ended = end(failure, moreToDo)
+  const spentByUs = client?.usage().spent ?? []
+  const released = failure?.exitCode === EXIT.fenced ? ended : await release(hold, spentByUs, ended, log)
+  client?.close()
   return released
 }
 
-async function readStreams(
-  orders: RunOrders,
-  { sink, clock, log, pod, segmentLimits = SEGMENT_LIMITS, signal }: RunDependencies,
-  hold: Hold,
-  client: ZendeskClient,
-  tallies: ReadonlyMap<Stream, Tally>,
-): Promise<{ failure: Failure | undefined; moreToDo: boolean }> {
-  const own = new AbortController()
-  const over = new AbortController()
-  const stop = AbortSignal.any([signal, own.signal])
-  void clock.wait(orders.sliceSeconds * 1000, over.signal).then(() => own.abort())
-  const failures: Failure[] = []
-  let moreToDo = false
-
-  const fail = (stream: string, error: unknown) => {
-    const failure = failureOf(stream, error)
-    if (failure.exitCode === EXIT.software) log.error({ stream, ...originOf(error) }, 'Unforeseen error')
-    else log.warn({ stream, reason: failure.reason }, failure.message)
-    failures.push(failure)
-    if (concernsAll(failure)) own.abort()
-  }
-
-  const zendeskNow = await client.now(stop).catch((error: unknown) => {
-    if (stop.aborted) moreToDo = true
-    else fail('Zendesk', error)
-  })
-  if (zendeskNow !== undefined) {
-    const shared = {
-      account: subdomain(orders.endpoint),
-      displayName: orders.displayName,
-      run: orders.run,
-      pod,
-      client,
-      sink,
-      hold,
-      clock,
-      segmentLimits,
-      zendeskNow,
-      lowerBound: isoTime(Math.floor(zendeskNow.getTime() / 1000 - orders.lookbackSeconds) * 1000),
-      stop,
+/** Passes a progress on, and says it in the log whenever it is another than before. */
+function tellChanges(log: Log): (progress: Progress) => Progress {
+  let last: string | undefined
+  return (progress) => {
+    const { sentence, percent, estimatedCompletionTime, waitingFor, measures } = progress
+    if (sentence !== last && last !== undefined) {
+      const { requests, throttledSeconds } = measures
+      log.info(
+        { progress: sentence, percent, estimatedCompletionTime, waitingFor, requests, throttledSeconds },
+        'Reading',
+      )
     }
-    const readOne = async ([stream, tally]: [Stream, Tally]) => {
-      try {
-        const outcome = await syncStream(stream, shared, tally)
-        if (outcome === 'stopped') moreToDo = true
-        log.info({ stream: stream.name, records: tally.records, late: tally.late, outcome }, 'Stream read')
-      } catch (error) {
-        fail(stream.name, error)
-      }
-    }
-    await Promise.all([...tallies].map(readOne))
-  }
-  over.abort()
-  return { failure: worstOf(failures), moreToDo }
-}
-
-/** The progress for the checkpoint, and a line in the log whenever it is another than before. */
-function tellProgress(tallies: ReadonlyMap<Stream, Tally>, log: Log): (chains: Chains) => string {
-  let last = ''
-  return (chains) => {
-    const progress = progressOf(tallies.keys(), chains)
-    if (progress !== last && last !== '') log.info({ progress }, 'Reading')
-    last = progress
+    last = sentence
     return progress
   }
 }
 
+async function tellEverySecond(
+  onProgress: (progress: Progress) => void,
+  tell: () => Progress,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    onProgress(tell())
+    await clock.wait(TELL_MS, signal)
+  }
+}
+
+/** Uids of records that the sink has refused; the rest of many is only counted. */
+function tellRejected(stream: string, log: Log): (uids: readonly string[]) => void {
+  return (uids) =>
+    log.warn({ stream, rejected: uids.length, uids: uids.slice(0, 20) }, 'The sink refuses these records for good')
+}
+
 /** The last write. Whatever the run itself came to stands, but for a claim that was lost meanwhile. */
-async function release(hold: Hold, client: ZendeskClient, ended: RunEnd, log: Log): Promise<RunEnd> {
+async function release(hold: Hold, spent: readonly Spent[], ended: RunEnd, log: Log): Promise<RunEnd> {
   try {
-    await hold.release(ended.report, client.usage().spent)
+    await hold.release(ended.report, spent)
     return ended
   } catch (error) {
-    log.warn(originOf(error), 'The report could not be written into the checkpoint')
+    log.warn({ error }, 'The report could not be written into the checkpoint')
     if (error instanceof Fenced) return { ...ended, exitCode: EXIT.fenced }
     return { ...ended, exitCode: ended.exitCode === EXIT.ok ? EXIT.tryAgain : ended.exitCode }
   }

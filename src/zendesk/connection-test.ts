@@ -121,7 +121,8 @@ export async function testConnection(
   if (admin.check.result !== 'Passed') return finish()
   account = { userId: admin.userId, role: admin.role }
 
-  checks.push(...(await Promise.all(streams.map((stream) => checkStream(stream, read, endpoint, now)))))
+  const explain = onceEach(read)
+  checks.push(...(await Promise.all(streams.map((stream) => checkStream(stream, read, explain, endpoint, now)))))
   checks.push(checkRateLimit(subject.requestsPerMinute, limitOfAccount))
   return finish()
 }
@@ -174,7 +175,23 @@ async function checkAdmin(
   }
 }
 
-async function checkStream(stream: StreamName, read: Read, endpoint: string, now: () => Date): Promise<Check> {
+/** Several streams that are forbidden have the same questions. */
+function onceEach(read: Read): Read {
+  const asked = new Map<string, Promise<HttpAnswer>>()
+  return (path) => {
+    const answer = asked.get(path) ?? read(path)
+    asked.set(path, answer)
+    return answer
+  }
+}
+
+async function checkStream(
+  stream: StreamName,
+  read: Read,
+  explain: Read,
+  endpoint: string,
+  now: () => Date,
+): Promise<Check> {
   const probe = PROBES[stream]
   const answer = await attempt(() => read(probe.path, probe.limit))
   if (answer instanceof ZendeskError) return unknown(stream, answer)
@@ -188,7 +205,7 @@ async function checkStream(stream: StreamName, read: Read, endpoint: string, now
       return { name: stream, result: 'Failed', ...absence(stream, probe, verdict) }
     case 'unauthorized':
     case 'forbidden': {
-      const refusal = await attempt(() => explainForbidden(stream, probe, read))
+      const refusal = await attempt(() => explainForbidden(stream, probe, explain))
       if (!isLasting(refusal.reason)) return unknown(stream, refusal)
       return { name: stream, result: 'Failed', reason: refusal.reason, message: refusal.message }
     }

@@ -2,11 +2,30 @@
 import { describe, expect, test } from 'vitest'
 import { decide, type Step } from '../../src/connector/decide.ts'
 import type { Observed } from '../../src/connector/observed.ts'
+import { ordersFor } from '../../src/connector/orders.ts'
 import type { Checkpoint, Spent } from '../../src/connector/run.ts'
-import { type Connector, SYNC_REQUESTED_AT, TEST_REQUESTED_AT } from '../../src/connector/schema.ts'
+import {
+  type Connector,
+  RESYNC_REQUESTED_AT,
+  SYNC_REQUESTED_AT,
+  TEST_REQUESTED_AT,
+} from '../../src/connector/schema.ts'
 import { type Status, status as statusSchema } from '../../src/connector/status.ts'
 import { summarise } from '../../src/connector/summary.ts'
-import { aConnector, aLastRun, aRun, at, observed, SECRET, START, tested, withStatus } from './fixtures/connectors.ts'
+import {
+  aConnector,
+  aLastRun,
+  aProgress,
+  aRun,
+  at,
+  noMeasures,
+  noStream,
+  observed,
+  SECRET,
+  START,
+  tested,
+  withStatus,
+} from './fixtures/connectors.ts'
 
 const MINUTE = 60
 const HOUR = 3600
@@ -100,7 +119,7 @@ test('a test that is not asked for waits until the run’s last minute leaves ro
   expect(step(connector, refused, MINUTE + 19, full)).toEqual({ do: 'nothing' })
   expect(decide(observed(withStatus(connector, refused), full), at(MINUTE + 19)).wakeAt).toEqual(at(MINUTE + 20))
   expect(step(connector, refused, MINUTE + 20, full)).toEqual({ do: 'test' })
-  expect(step(connector, refused, MINUTE + 1, budget({ secondsAgo: 0, requests: 50 }))).toEqual({ do: 'test' })
+  expect(step(connector, refused, MINUTE + 1, budget({ secondsAgo: 0, requests: 48 }))).toEqual({ do: 'test' })
 })
 
 describe('a routine test', () => {
@@ -143,6 +162,35 @@ describe('a run is started', () => {
     expect(step(asking, atRest(connector), 61)).toEqual({ do: 'start run', slot: 2 })
     expect(step(asking, { ...atRest(connector), lastHandledSyncRequest: 'now' }, 61)).toEqual({ do: 'nothing' })
   })
+  test('when someone asks for snapshots anew, once for each value, and says since when', () => {
+    const asking = aConnector({}, { annotations: { [RESYNC_REQUESTED_AT]: 'now' } })
+    expect(step(asking, atRest(connector), 61)).toEqual({ do: 'start run', slot: 2 })
+    const runs = [aRun({ slot: 2, run: 'acme-2', creationTime: at(61), requests: { resync: 'now' } })]
+    const { status } = decide(observed(withStatus(asking, atRest(connector)), { runs }), at(62))
+    expect(status).toMatchObject({ lastHandledResyncRequest: 'now', sync: { resyncTime: at(61).toISOString() } })
+    const names = { run: 'acme-3', checkpoint: 'c' }
+    expect(ordersFor(withStatus(asking, atRest(connector)), 2, names, [], at(61)).snapshotsSince).toBe(
+      at(61).toISOString(),
+    )
+    expect(ordersFor(withStatus(asking, status), 3, names, [], at(99)).snapshotsSince).toBe(at(61).toISOString())
+    const ended = { ...atRest(connector), lastHandledResyncRequest: 'now' }
+    expect(step(asking, ended, 61)).toEqual({ do: 'nothing' })
+  })
+  test('when the Secret of the sink is another than the last run was started with', () => {
+    const s3 = { bucket: 'data', secretRef: { name: 'keys' } }
+    const toS3 = aConnector({ sync: { sink: { s3 } } })
+    const started = (sinkSecret: string) => {
+      const status = atRest(toS3)
+      return { ...status, sync: { ...status.sync, sinkSecret } }
+    }
+    expect(step(toS3, started('uid/1'), 61, { sinkSecret: 'uid/1' })).toEqual({ do: 'nothing' })
+    expect(step(toS3, started('uid/1'), 61, { sinkSecret: 'uid/2' })).toEqual({ do: 'start run', slot: 2 })
+    expect(step(toS3, started('uid/1'), 61)).toEqual({ do: 'nothing' })
+    expect(step(toS3, atRest(toS3), 61, { sinkSecret: 'uid/1' })).toEqual({ do: 'start run', slot: 2 })
+    const runs = [aRun({ slot: 2, run: 'acme-2', sinkSecret: 'uid/2' })]
+    const { status } = decide(observed(withStatus(toS3, started('uid/1')), { runs }), at(62))
+    expect(status.sync?.sinkSecret).toBe('uid/2')
+  })
   test('never without a connection that was tested as it is now', () => {
     for (const reason of ['NotAdmin', 'NetworkError'] as const) {
       const broken = tested(connector, atRest(connector), reason, at(16 * MINUTE))
@@ -172,7 +220,7 @@ describe('a run is started', () => {
     const decision = decide(observed(withStatus(connector, fresh), { runs }), at(1))
     expect(decision.step).toEqual({ do: 'nothing' })
     expect(decision.status.sync).toMatchObject({ lastSlot: 1, activeRun: { id: 'acme-1' } })
-    const asked = decide(observed(withStatus(connector, fresh), { runs: [aRun({ request: 'now' })] }), at(1))
+    const asked = decide(observed(withStatus(connector, fresh), { runs: [aRun({ requests: { sync: 'now' } })] }), at(1))
     expect(asked.status.lastHandledSyncRequest).toBe('now')
   })
 })
@@ -194,10 +242,10 @@ describe('a run that ends', () => {
     result: 'Succeeded',
     startTime: START.toISOString(),
     endTime: at(50).toISOString(),
+    ...noMeasures,
     records: 12,
     requests: 5,
-    throttled: 0,
-    streams: [{ name: 'Users', records: 12, complete: true, late: 0 }],
+    streams: [{ ...noStream, name: 'Users', records: 12, complete: true }],
   } as const
   const checkpoint: Checkpoint = {
     account: 'acme',
@@ -303,7 +351,7 @@ describe('a run under way', () => {
       account: 'acme',
       sink: 'stdout',
       streams: {},
-      progress,
+      progress: aProgress(progress),
       holder: {
         run: 'acme-1',
         slot: 1,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { sinkOrders } from '../../src/connector/orders.ts'
 import { type RunOrders, runOrders } from '../../src/connector/run.ts'
 import { type Connector, connector } from '../../src/connector/schema.ts'
 import { jobName } from '../../src/kube/names.ts'
@@ -22,6 +23,7 @@ const orders: RunOrders = runOrders.parse({
   checkpoint: 'acme-zendesk-checkpoint',
   sliceSeconds: 3600,
   spent: [],
+  redact: [],
 })
 const settings = { image: 'zc:1', logLevel: 'info' }
 
@@ -63,8 +65,8 @@ describe('the Job of a run', () => {
     const { spec } = rendered().job
     expect(spec).toMatchObject({ backoffLimit: 3, podReplacementPolicy: 'Failed', activeDeadlineSeconds: 4500 })
     expect(spec.podFailurePolicy.rules).toEqual([
-      { action: 'FailJob', onExitCodes: { containerName: 'sync', operator: 'In', values: [64, 70, 77, 80] } },
       { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+      { action: 'FailJob', onExitCodes: { containerName: 'sync', operator: 'In', values: [64, 70, 74, 77, 80] } },
     ])
   })
 
@@ -84,6 +86,19 @@ describe('the Job of a run', () => {
     const stdout = rendered({ sink: { kind: 'stdout' } })
     expect(stdout.mounts).toHaveLength(1)
     expect(stdout.env).not.toHaveProperty('SINK_DIR')
+  })
+
+  test('mounts the Secret of the sink, which may be missing: the run says so', () => {
+    const s3 = connector.parse({
+      ...acme,
+      spec: { ...acme.spec, sync: { sink: { s3: { bucket: 'data', secretRef: { name: 'keys' } } } } },
+    })
+    const sink = sinkOrders(s3.spec.sync.sink)
+    const { spec } = jobManifest(s3, { ...orders, sink, sinkSecret: 'uid/1' }, settings).spec.template
+    expect(spec.volumes[1]).toMatchObject({ secret: { secretName: 'keys', optional: true } })
+    const [container] = spec.containers
+    expect(container?.volumeMounts[1]?.mountPath).toBe('/var/run/zendesk-connector/sink-secret')
+    expect(container?.env).toContainEqual({ name: 'SINK_SECRET_DIR', value: '/var/run/zendesk-connector/sink-secret' })
   })
 
   test('hands on proxy and CA bundle where there are any', () => {

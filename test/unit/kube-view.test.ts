@@ -154,7 +154,16 @@ describe('what is observed of a connector', () => {
     server.collections.set('zendeskconnectors', [connector('acme')])
     server.collections.set('jobs', [job('one', 1, ownedBy('ZendeskConnector', 'acme'), status)])
     expect((await view()).observe('a/acme')?.runs).toEqual([
-      { run: 'one', slot: 1, generation: 0, creationTime: new Date(created), deleting: false, pods: [], ...expected },
+      {
+        run: 'one',
+        slot: 1,
+        generation: 0,
+        requests: {},
+        creationTime: new Date(created),
+        deleting: false,
+        pods: [],
+        ...expected,
+      },
     ])
   })
 

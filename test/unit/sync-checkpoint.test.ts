@@ -4,6 +4,7 @@ import type { Checkpoint, Report } from '../../src/connector/run.ts'
 import { CheckpointGone, claim, Fenced } from '../../src/sync/checkpoint.ts'
 import { spentBefore, stillSending } from '../../src/sync/spent.ts'
 import { fullySpent } from '../../src/zendesk/limits.ts'
+import { aProgress } from './fixtures/connectors.ts'
 import { Conflict, type Gate, manualClock, modelStore, open, openStore } from './sync-model.ts'
 
 const who = { run: 'acme-1', slot: 1, pod: 'a', account: 'acme', sink: 'file/data' }
@@ -13,9 +14,11 @@ function setting(gate: Gate = open) {
   const clock = manualClock()
   const store = modelStore()
   const stop = new AbortController()
-  const options = { clock, signal: stop.signal, progress: () => '' }
+  const silence: boolean[] = []
+  const onSilence = (isSilent: boolean) => void silence.push(isSilent)
+  const options = { clock, signal: stop.signal, progress: () => aProgress(''), onSilence }
   const take = (over: Partial<typeof who> = {}) => claim(openStore(store, gate), { ...who, ...over }, options)
-  return { clock, store, stop, take }
+  return { clock, store, stop, take, silence }
 }
 /** Until everything that can go on without time passing has gone on. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 5))
@@ -59,7 +62,7 @@ describe('the checkpoint', () => {
     await newer.confirm()
   })
 
-  it('makes requests wait while the store does not answer, from fifteen seconds on', async () => {
+  it('makes requests wait while the store does not answer, from fifteen seconds on, and says so', async () => {
     let isDown = false
     const gate: Gate = {
       before: async () => {
@@ -67,7 +70,7 @@ describe('the checkpoint', () => {
       },
       after: async () => {},
     }
-    const { clock, take } = setting(gate)
+    const { clock, take, silence } = setting(gate)
     const hold = await take()
     isDown = true
     clock.advance(14)
@@ -79,8 +82,10 @@ describe('the checkpoint', () => {
     })
     await settled()
     expect(passed).toBe(false)
+    expect(silence).toEqual([true])
     isDown = false
     await waiting
+    expect(silence).toEqual([true, false])
   })
 
   it('ends the wait when the run is told to stop', async () => {

@@ -44,16 +44,27 @@ export function manualClock(): ManualClock {
 }
 
 export type Log_ = { readonly id: number; readonly at: number; readonly surfacesAt: number }
+type Group = { readonly id: number; readonly at: number; readonly version: number }
 type User = { readonly id: number; readonly at: number; readonly version: number }
 
 const iso = (seconds: number) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`
 const logText = (log: Log_) =>
   `{"id":${log.id}, "action":"update","source_type":"rule","source_id":1,"actor_id":2,"created_at":"${iso(log.at)}"}`
+const accessText = (log: Log_) =>
+  `{"id":"A${log.id}", "method":"GET","url":"/","user_id":"1","timestamp":"${iso(log.at)}"}`
+const groupText = (group: Group) => `{"id":${group.id},"name":"v${group.version}","updated_at":"${iso(group.at)}"}`
 const userText = (user: User) => `{"id":${user.id},"name":"v${user.version}","updated_at":"${iso(user.at)}"}`
 
 export type Zendesk = {
+  /** Of the audit log, and of the access log. */
   readonly logs: Log_[]
+  readonly visits: Log_[]
   readonly servedUsers: Set<string>
+  /** Texts of the groups as they are. */
+  groups(): string[]
+  changeGroup(id: number): void
+  deleteGroup(id: number): void
+  addVisit(at: number, surfacesAfter: number): void
   readonly paths: string[]
   addLog(at: number, surfacesAfter: number): void
   changeUser(id: number): void
@@ -65,7 +76,9 @@ export type Zendesk = {
 /** Cursors are keys, as opaque as Zendesk's; pages are small; `repeat` users at a page's end come again. */
 export function modelZendesk(clock: ManualClock, { page = 3, repeat = 0 } = {}): Zendesk {
   const logs: Log_[] = []
+  const visits: Log_[] = []
   const users = new Map<number, User>()
+  const groups = new Map<number, Group>()
   const servedUsers = new Set<string>()
   const paths: string[] = []
   const key = ({ at, id }: { at: number; id: number }) => at * 1e6 + id
@@ -100,9 +113,53 @@ export function modelZendesk(clock: ManualClock, { page = 3, repeat = 0 } = {}):
     return json('audit_logs', served.map(logText), { meta })
   }
 
+  /** Newest first: nobody has promised an order. */
+  const listVisits = (query: URLSearchParams) => {
+    const [from, to] = ['filter[start]', 'filter[end]'].map((name) => Date.parse(query.get(name) ?? '') / 1000)
+    const before = Number(query.get('filter[after]') ?? Number.POSITIVE_INFINITY)
+    const visible = visits
+      .filter((visit) => visit.surfacesAt <= clock.seconds() && key(visit) < before)
+      .filter(({ at }) => at >= (from ?? 0) && at <= (to ?? 0))
+      .sort((a, b) => key(b) - key(a))
+    const served = visible.slice(0, page)
+    const last = served.at(-1)
+    const meta = { has_more: visible.length > page, after_cursor: last ? String(key(last)) : null }
+    return json('access_logs', served.map(accessText), { meta })
+  }
+
+  const listGroups = (query: URLSearchParams) => {
+    const after = Number(query.get('page[after]') ?? 0)
+    const rest = [...groups.values()].filter(({ id }) => id > after).sort((a, b) => a.id - b.id)
+    const served = rest.slice(0, page)
+    const meta = { has_more: rest.length > page, after_cursor: served.length > 0 ? String(served.at(-1)?.id) : null }
+    return json('groups', served.map(groupText), { meta })
+  }
+
+  const answer = (url: URL) => {
+    switch (url.pathname) {
+      case '/api/v2/audit_logs':
+        return listLogs(url.searchParams)
+      case '/api/v2/access_logs':
+        return listVisits(url.searchParams)
+      case '/api/v2/groups':
+        return listGroups(url.searchParams)
+      case '/api/v2/users/count':
+        return JSON.stringify({ count: { value: users.size } })
+      default:
+        return exportUsers(url.searchParams)
+    }
+  }
+
   return {
     logs,
+    visits,
     servedUsers,
+    groups: () => [...groups.values()].map(groupText),
+    changeGroup: (id) => {
+      groups.set(id, { id, at: Math.floor(clock.seconds()), version: (groups.get(id)?.version ?? 0) + 1 })
+    },
+    deleteGroup: (id) => void groups.delete(id),
+    addVisit: (at, surfacesAfter) => void visits.push({ id: 1000 + visits.length, at, surfacesAt: at + surfacesAfter }),
     paths,
     addLog: (at, surfacesAfter) => void logs.push({ id: 1000 + logs.length, at, surfacesAt: at + surfacesAfter }),
     changeUser: (id) => {
@@ -111,13 +168,13 @@ export function modelZendesk(clock: ManualClock, { page = 3, repeat = 0 } = {}):
     isNewest: (text) => [...users.values()].some((user) => userText(user) === text),
     get: (path) => {
       paths.push(path)
-      const url = new URL(path, 'https://acme.zendesk.com')
-      return url.pathname.endsWith('audit_logs') ? listLogs(url.searchParams) : exportUsers(url.searchParams)
+      return answer(new URL(path, 'https://acme.zendesk.com'))
     },
   }
 }
 
 export const textOfLog = logText
+export const textOfVisit = accessText
 
 /** Called around each thing that leaves the process: may hang for ever (a death) or a while, or throw. */
 export type Gate = { before(what: string): Promise<void>; after(what: string): Promise<void> }
@@ -128,6 +185,7 @@ export function modelClient(
   clock: ManualClock,
   gate: Gate,
   guard: () => Promise<void>,
+  sideBySide = 1,
 ): ZendeskClient {
   let requests = 0
   return {
@@ -138,12 +196,14 @@ export function modelClient(
       signal.throwIfAborted()
       requests++
       clock.advance(1)
-      const body = zendesk.get(path)
+      const body = zendesk.get(path())
       await gate.after('get')
       return body
     },
     now: async () => clock.now(),
-    usage: () => ({ requests, throttled: 0, spent: [{ secondsAgo: 0, requests }] }),
+    waiting: () => undefined,
+    sideBySide: () => sideBySide,
+    usage: () => ({ requests, throttled: 0, throttledMs: 0, retries: {}, spent: [{ secondsAgo: 0, requests }] }),
     close: () => {},
   }
 }
@@ -228,6 +288,7 @@ export function orders(over: Partial<RunOrders> = {}): RunOrders {
     checkpoint: 'acme-checkpoint',
     sliceSeconds: 100_000,
     spent: [],
+    redact: [],
     ...over,
   }
 }
@@ -245,10 +306,10 @@ export function modelWorld(options: { page?: number; repeat?: number } = {}): Wo
 }
 
 /** What one pod of a run is given. */
-export function podOf(world: World, gate: Gate, pod: string, records = 4): RunDependencies {
+export function podOf(world: World, gate: Gate, pod: string, records = 4, sideBySide = 1): RunDependencies {
   const { clock, zendesk, sink, store } = world
   return {
-    client: ({ guard }) => modelClient(zendesk, clock, gate, guard),
+    client: ({ guard }) => modelClient(zendesk, clock, gate, guard, sideBySide),
     store: openStore(store, gate),
     sink: openSink(sink, gate),
     clock,

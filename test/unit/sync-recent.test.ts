@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readAhead } from '../../src/sync/ahead.ts'
-import { recentByCount, recentBySpan } from '../../src/sync/recent.ts'
+import { recentByCount, recentByTime } from '../../src/sync/recent.ts'
 
 const forEver = new Promise<void>(() => {})
 
@@ -19,9 +19,12 @@ describe('recent keys', () => {
     )
   })
 
-  it('of a log are those within the span of the newest, and few others', () => {
-    const recent = recentBySpan(1000)
-    for (let time = 0; time < 100_000; time++) recent.add(`${time}`, time)
+  it('of a log are those that may be served again, and few others', () => {
+    const recent = recentByTime()
+    for (let time = 0; time < 100_000; time++) {
+      recent.add(`${time}`, time)
+      recent.forget(time - 1000)
+    }
     for (let time = 98_999; time < 100_000; time++) expect(recent.has(`${time}`)).toBe(true)
     expect(recent.last(1e9).length).toBeLessThan(4000)
   })

@@ -24,8 +24,8 @@ const failing = (world: World, what: (path: string) => Error | undefined) => {
       const client = pod.client(given)
       return {
         ...client,
-        get: async (path: string, options: Parameters<typeof client.get>[1]) => {
-          const error = what(path)
+        get: async (path: () => string, options: Parameters<typeof client.get>[1]) => {
+          const error = what(path())
           if (error) throw error
           return client.get(path, options)
         },
@@ -49,7 +49,11 @@ describe('a sync run', () => {
       holder: { released: true },
       budget: { spent: [{ secondsAgo: 0 }] },
     })
-    expect(world.store.checkpoint?.progress).toBe('Users: 7 records; AuditLogs: up to 2026-11-20T09:50:04Z, 5 records')
+    expect(world.store.checkpoint?.progress).toMatchObject({
+      sentence: 'Users: 7 records; AuditLogs: up to 2026-11-20T09:50:04Z, 5 records',
+      percent: 100,
+      measures: { records: 12 },
+    })
   })
 
   it('publishes nothing when nothing is new', async () => {
@@ -94,7 +98,7 @@ describe('a sync run', () => {
     }
     const client: typeof pod.client = (given) => {
       const real = pod.client(given)
-      return { ...real, get: (path, options) => real.get(unfiltered(path), options) }
+      return { ...real, get: (path, options) => real.get(() => unfiltered(path()), options) }
     }
     await runSync(orders({ streams: ['AuditLogs'] }), { ...pod, client })
     expect(await idsOf(world, 'AuditLogs')).toEqual([
@@ -154,7 +158,9 @@ describe('a sync run', () => {
   it('publishes what it read before Zendesk failed, and is to be tried again', async () => {
     const world = worldWith(0, 7)
     let calls = 0
-    const broken = failing(world, () => (++calls > 2 ? new ZendeskError('NetworkError', 'No connection.') : undefined))
+    const broken = failing(world, (path) =>
+      !path.includes('count') && ++calls > 2 ? new ZendeskError('NetworkError', 'No connection.') : undefined,
+    )
     const { report, exitCode } = await runSync(orders({ streams: ['Users'] }), broken)
     expect(exitCode).toBe(EXIT.tryAgain)
     expect(report).toMatchObject({ reason: 'NetworkError', records: 6, streams: [{ complete: false }] })
@@ -226,8 +232,8 @@ describe('a sync run', () => {
     const world = worldWith(0, 12)
     const stop = new AbortController()
     let calls = 0
-    const stopping = failing(world, () => {
-      if (++calls > 2) stop.abort()
+    const stopping = failing(world, (path) => {
+      if (!path.includes('count') && ++calls > 2) stop.abort()
       return undefined
     })
     const { report, exitCode } = await runSync(orders({ streams: ['Users'] }), { ...stopping, signal: stop.signal })
@@ -277,5 +283,67 @@ describe('a sync run', () => {
     }
     const { exitCode } = await runSync(orders(), { ...podOf(world, open, 'p'), store: { read: down, write: down } })
     expect(exitCode).toBe(EXIT.tryAgain)
+  })
+
+  it('asks for a smaller page when Zendesk takes too long, and goes on with it', async () => {
+    const world = worldWith(0, 7)
+    const pod = podOf(world, open, 'pod')
+    const sizes: (string | null)[] = []
+    const client: typeof pod.client = (given) => {
+      const real = pod.client(given)
+      return {
+        ...real,
+        get: async (path, options) => {
+          const sizeOf = () => new URL(path(), 'https://acme.zendesk.com').searchParams.get('per_page')
+          while (Number(sizeOf()) > 300) options.onTooLarge?.()
+          if (!path().includes('count')) sizes.push(sizeOf())
+          return real.get(path, options)
+        },
+      }
+    }
+    const { report } = await runSync(orders({ streams: ['Users'] }), { ...pod, client })
+    expect(report).toMatchObject({ result: 'Succeeded', records: 7 })
+    expect(new Set(sizes)).toEqual(new Set(['250']))
+    const texts = (await world.sink.events('Users')).map((line) => JSON.parse(line).raw_data)
+    expect(texts.sort()).toEqual([...world.zendesk.servedUsers].sort())
+  })
+
+  it('stores nothing of a field that is to be redacted', async () => {
+    const world = worldWith(0, 2)
+    await runSync(orders({ streams: ['Users'], redact: ['name'] }), podOf(world, open, 'pod'))
+    const lines = await world.sink.events('Users')
+    expect(lines.map((line) => JSON.parse(line).raw_data)).toEqual([
+      '{"id":1,"name":null,"updated_at":"2026-11-20T10:00:00Z"}',
+      '{"id":2,"name":null,"updated_at":"2026-11-20T10:00:00Z"}',
+    ])
+    expect(lines.join('')).not.toContain('v1')
+  })
+
+  it('keeps a record that is no JSON as it is, and only its hash where something is to be redacted', async () => {
+    const broken = async (redact: string[]) => {
+      const world = worldWith(0, 1)
+      const pod = podOf(world, open, 'pod')
+      const client: typeof pod.client = (given) => ({
+        ...pod.client(given),
+        get: async () => '{"users":[{"id":1,"name":bob}],"after_cursor":"c","end_of_stream":true}',
+      })
+      const { report } = await runSync(orders({ streams: ['Users'], redact }), { ...pod, client })
+      expect(report).toMatchObject({ result: 'Succeeded', records: 1, streams: [{ unmapped: 1 }] })
+      const [line = ''] = await world.sink.events('Users')
+      return JSON.parse(line).raw_data
+    }
+    expect(await broken([])).toBe('{"id":1,"name":bob}')
+    expect(await broken(['name'])).toMatch(/^\{"unreadable":"[0-9a-f]{16}"\}$/)
+  })
+
+  it('counts records that the sink refuses for good, and goes on', async () => {
+    const world = worldWith(5, 0)
+    const pod = podOf(world, open, 'pod')
+    const publish: typeof pod.sink.publish = async (segment) => {
+      await pod.sink.publish(segment)
+      return segment.header.number === 0 ? { rejected: ['acme/AuditLogs/1000'] } : 'published'
+    }
+    const { report } = await runSync(orders({ streams: ['AuditLogs'] }), { ...pod, sink: { ...pod.sink, publish } })
+    expect(report).toMatchObject({ result: 'Succeeded', records: 4, streams: [{ records: 5, rejected: 1 }] })
   })
 })

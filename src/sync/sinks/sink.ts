@@ -10,12 +10,22 @@ export type Sink = {
   /** Absent: what was published cannot be read back, and the checkpoint alone knows where the chain ends. */
   readonly readBack?: ReadBack
   /**
-   * Makes the segment durable under its stream and number, but only where nothing stands: 'published', or the header of
-   * what stands there. After an error nobody knows which of the two it was.
+   * Makes the segment durable under its stream and number, but only where nothing stands. After an error nobody knows
+   * whether it did.
    * @throws SinkError
    */
-  publish(segment: Segment): Promise<'published' | { readonly taken: SegmentHeader }>
+  publish(segment: Segment): Promise<Published>
+  /** Lets go of connections. */
+  close?(): Promise<void>
 }
+
+/** What became of a segment. */
+export type Published =
+  | 'published'
+  /** Another stands in its place; this is its header. */
+  | { readonly taken: SegmentHeader }
+  /** Published but for these records, by their `metadata.uid`, which the sink refuses for good. */
+  | { readonly rejected: readonly string[] }
 
 export type ReadBack = {
   /** Highest number of a stream's segments; undefined when there is none. Costly: for a lost checkpoint. @throws SinkError */

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
-import { progressOnStderr } from './build.ts'
+import { progressOnStderr } from '../go-program.ts'
 import { type Cluster, startCluster } from './cluster.ts'
 import { bareEnvironment } from './control-plane.ts'
 import { clusterNamed, clusters, describe, end, releaseName, takeName } from './registry.ts'

@@ -1,11 +1,8 @@
-/**
- * Segments as files: `<root>/<namespace>/<connector>/<stream>/<number>.ndjson.gz`. A file is written and flushed under a
- * temporary name and then linked to its own: link(2) creates a whole file or none, and never replaces one.
- */
-import { randomUUID } from 'node:crypto'
+/** Segments as files: `<root>/<namespace>/<connector>/<stream>/<number>.ndjson.gz`. */
 import { createReadStream } from 'node:fs'
-import { link, mkdir, open, readdir, stat, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { open, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { clearHalfWritten, codeOf, createFile, makeFolders } from '../create-file.ts'
 import { HEADER_BYTES, readSegmentHeader, type SegmentHeader, segmentLines } from '../segment.ts'
 import { type Sink, SinkError } from './sink.ts'
 
@@ -19,7 +16,6 @@ export type FileSinkOptions = {
 }
 
 const segmentName = /^(\d{12})\.ndjson\.gz$/
-const temporaryName = /^\.\d{12}\.ndjson\.gz\.[0-9a-f-]+$/
 
 export function createFileSink({ root, claimName, namespace, connector }: FileSinkOptions): Sink {
   const folders = new Map<string, Promise<string>>()
@@ -30,15 +26,15 @@ export function createFileSink({ root, claimName, namespace, connector }: FileSi
     folders.set(stream, folder)
     return folder
   }
-  const pathOf = async (stream: string, number: number) =>
-    join(await folderOf(stream), `${String(number).padStart(12, '0')}.ndjson.gz`)
+  const nameOf = (number: number) => `${String(number).padStart(12, '0')}.ndjson.gz`
+  const pathOf = async (stream: string, number: number) => join(await folderOf(stream), nameOf(number))
 
   return {
     identity: `file/${claimName}`,
     publish: ({ header: { stream, number }, gzip }) =>
       asSinkError(root, async () => {
+        if (await createFile(await folderOf(stream), nameOf(number), gzip, 0o640)) return 'published'
         const path = await pathOf(stream, number)
-        if (await create(path, gzip)) return 'published'
         const taken = await headerAt(path)
         if (taken === undefined) throw new SinkError(`${path} vanished while it was read: leave the last day in place.`)
         return { taken }
@@ -69,58 +65,9 @@ export function createFileSink({ root, claimName, namespace, connector }: FileSi
 async function prepare(root: string, below: readonly string[]): Promise<string> {
   // Without the root nothing is mounted, and records would end in the container's own layer.
   await stat(root)
-  const folder = join(root, ...below)
-  for (let depth = 1; depth <= below.length; depth++) {
-    // One by one: on a read-only volume a recursive mkdir says ENOENT, as if nothing were mounted.
-    await mkdir(join(root, ...below.slice(0, depth))).catch((error: unknown) => {
-      if (codeOf(error) !== 'EEXIST') throw error
-    })
-    await flushFolder(join(root, ...below.slice(0, depth - 1)))
-  }
-  for (const name of await readdir(folder)) if (temporaryName.test(name)) await remove(join(folder, name))
+  const folder = await makeFolders(root, below)
+  await clearHalfWritten(folder)
   return folder
-}
-
-/** True when the file is there now, whole and durable; false when something stood there before. */
-async function create(path: string, bytes: Uint8Array): Promise<boolean> {
-  const folder = dirname(path)
-  const temporary = join(folder, `.${path.slice(folder.length + 1)}.${randomUUID()}`)
-  try {
-    await writeDurably(temporary, bytes)
-    await link(temporary, path)
-    await flushFolder(folder)
-    return true
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    throw error
-  } finally {
-    await remove(temporary).catch(() => undefined)
-  }
-}
-
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx', 0o640)
-  try {
-    await file.writeFile(bytes)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-async function flushFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
-async function remove(path: string): Promise<void> {
-  await unlink(path).catch((error: unknown) => {
-    if (codeOf(error) !== 'ENOENT') throw error
-  })
 }
 
 /** Undefined: not there. @throws SinkError when it is something else than a segment. */
@@ -165,9 +112,4 @@ function inSentence(error: unknown, path: string): SinkError {
   const code = codeOf(error)
   const known = advice[code]
   return new SinkError(known ?? `The volume failed with ${code} below ${path}: check the volume.`)
-}
-
-function codeOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return typeof code === 'string' ? code : 'an unknown error'
 }

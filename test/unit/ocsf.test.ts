@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest'
+import { mapAccessLog } from '../../src/sync/ocsf/access-log.ts'
 import { mapAuditLog } from '../../src/sync/ocsf/audit-log.ts'
-import { baseKind, eventLine, type Mapper } from '../../src/sync/ocsf/event.ts'
-import { mapUser } from '../../src/sync/ocsf/user.ts'
+import { baseKind, eventLine, type Mapper, removedKind } from '../../src/sync/ocsf/event.ts'
+import {
+  mapCustomRole,
+  mapGroup,
+  mapGroupMembership,
+  mapOAuthClient,
+  mapOAuthToken,
+} from '../../src/sync/ocsf/inventory.ts'
+import { mapDeletedUser, mapUser } from '../../src/sync/ocsf/user.ts'
 import { readRecord } from '../../src/sync/record.ts'
 
 const origin = { account: 'acme', stream: 'AuditLogs', displayName: 'Acme support' }
@@ -15,8 +23,8 @@ function eventOf(map: Mapper, raw: string, timeField: string): Event {
 }
 const auditLog = (fields: object) =>
   eventOf(mapAuditLog, JSON.stringify({ id: 7, created_at: '2026-11-20T10:00:00Z', ...fields }), 'created_at')
-const user = (fields: object) =>
-  eventOf(mapUser, JSON.stringify({ id: 7, updated_at: '2026-11-20T10:00:00Z', ...fields }), 'updated_at')
+const user = (fields: object, map = mapUser) =>
+  eventOf(map, JSON.stringify({ id: 7, updated_at: '2026-11-20T10:00:00Z', ...fields }), 'updated_at')
 
 const by = { actor_id: 5, actor_name: 'Ada' }
 const source = (source_type: string) => ({ ...by, source_id: 9, source_label: 'Nine', source_type })
@@ -47,6 +55,18 @@ describe('an activity in OCSF', () => {
       { entity: { ...nine, type: 'apitoken' } },
     ],
     ['export', { action: 'exported', ...source('user') }, 6001, 7, { web_resources: [{ ...nine, type: 'user' }] }],
+    ['user suspended', { action: 'suspend', ...source('user') }, 3001, 5, { user: nine }],
+    ['user unsuspended', { action: 'unsuspend', ...source('user') }, 3001, 2, { user: nine }],
+    ['app disabled', { action: 'disable', ...source('app') }, 3004, 9, { entity: { ...nine, type: 'app' } }],
+    ['app suspended', { action: 'suspend', ...source('app') }, 3004, 12, { entity: { ...nine, type: 'app' } }],
+    [
+      'custom role changed',
+      { action: 'update', ...source('custom_role') },
+      3004,
+      3,
+      { entity: { ...nine, type: 'custom_role' } },
+    ],
+    ['something of an old name', { action: 'constructor', ...source('user') }, 0, 99, {}],
     ['something new', { action: 'teleported', ...source('user') }, 0, 99, {}],
     ['a record without its kind', { ...by }, 0, 99, {}],
   ])('%s', (_, fields, class_uid, activity_id, attributes) => {
@@ -100,7 +120,8 @@ describe('an activity in OCSF', () => {
     const of = (ip_address: unknown) => auditLog({ action: 'login', ...source('user'), ip_address }).src_endpoint
     expect(of('198.51.100.7')).toEqual({ ip: '198.51.100.7' })
     expect(of('2001:db8::1')).toEqual({ ip: '2001:db8::1' })
-    expect([of('unknown'), of(null), of(7)]).toEqual([undefined, undefined, undefined])
+    const longer = '0000:0000:0000:0000:0000:ffff:255.255.255.255'
+    expect([of('unknown'), of(null), of(7), of(longer)]).toEqual([undefined, undefined, undefined, undefined])
   })
 
   it('survives fields of another shape than documented', () => {
@@ -165,7 +186,201 @@ describe('a user in OCSF', () => {
     expect(user(fields)).toMatchObject({ metadata: { labels }, user: { account: { is_disabled: true } } })
   })
 
+  it('is told apart when nothing but the scrubbed name is left of one', () => {
+    const scrubbed = { name: 'Permanently Deleted User', email: null, active: false }
+    expect(user(scrubbed).metadata.labels).toEqual(['permanently deleted'])
+    expect(user({ ...scrubbed, active: true }).metadata.labels).toBeUndefined()
+    expect(user({ ...scrubbed, email: 'joker@example.com' }).metadata.labels).toEqual(['deleted'])
+  })
+
+  it('is deleted when it stands among the deleted', () => {
+    expect(user({}, mapDeletedUser)).toMatchObject({
+      type_uid: 500302,
+      metadata: { labels: ['deleted'] },
+      user: { uid: '7', account: { is_disabled: true } },
+    })
+  })
+
+  it('has a type only if it has a role', () => {
+    const typeOf = (role: unknown) => (user({ role }).user as { type_id?: number }).type_id
+    expect([typeOf('admin'), typeOf('agent'), typeOf('end-user'), typeOf(null)]).toEqual([2, 1, 1, undefined])
+  })
+
   it('has no address where OCSF would refuse it', () => {
     expect(user({ email: 'müller@exämple' }).user).not.toHaveProperty('email_addr')
+  })
+})
+
+describe('an access in OCSF', () => {
+  const access = (fields: object) =>
+    eventOf(mapAccessLog, JSON.stringify({ id: '01J', timestamp: '2026-11-20T10:00:00Z', ...fields }), 'timestamp')
+
+  it('is an API activity', () => {
+    const event = access({
+      user_id: '9007199254740993',
+      ip_address: '198.51.100.7',
+      method: 'GET',
+      url: '/api/v2/tickets.json?page=1?',
+      status: 200,
+      authorization_type: 'bearer',
+      client: 'Mozilla/5.0',
+      referer: 'https://acme.zendesk.com/agent',
+      bytes_sent: 4096,
+      category: 'Tickets',
+      summary: 'List tickets',
+      graphql: null,
+    })
+    expect(event).toMatchObject({
+      time: Date.parse('2026-11-20T10:00:00Z'),
+      class_uid: 6003,
+      category_uid: 6,
+      type_uid: 600302,
+      status_id: 1,
+      status_code: '200',
+      message: 'List tickets',
+      actor: { user: { uid: '9007199254740993' } },
+      src_endpoint: { ip: '198.51.100.7' },
+      api: {
+        operation: 'List tickets',
+        service: { name: 'Zendesk' },
+        group: { name: 'Tickets' },
+        request: { uid: '01J' },
+        response: { code: 200 },
+      },
+      http_request: {
+        http_method: 'GET',
+        url: { path: '/api/v2/tickets.json', query_string: 'page=1?' },
+        user_agent: 'Mozilla/5.0',
+        referrer: 'https://acme.zendesk.com/agent',
+      },
+      http_response: { code: 200, length: 4096 },
+      unmapped: { authorization_type: 'bearer' },
+    })
+  })
+
+  it.each([
+    ['POST', 1],
+    ['GET', 2],
+    ['head', 2],
+    ['PUT', 3],
+    ['PATCH', 3],
+    ['DELETE', 4],
+    ['OPTIONS', 99, 'OPTIONS'],
+    ['PURGE', 99, 'PURGE'],
+    ['constructor', 99, 'CONSTRUCTOR'],
+    [undefined, 0],
+  ])('by %s is activity %i', (method, activity_id, activity_name?: string) => {
+    const event = access({ method })
+    expect(event).toMatchObject({ activity_id, type_uid: 600300 + activity_id })
+    expect(event.activity_name).toBe(activity_name)
+  })
+
+  it('that was refused has failed', () => {
+    expect(access({ status: 403 })).toMatchObject({ status_id: 2, status_code: '403' })
+    expect(access({ status: 304 }).status_id).toBe(1)
+    expect(access({ status: 'fine' })).not.toHaveProperty('status_id')
+  })
+
+  it('by GraphQL is called by the name of its query', () => {
+    expect(access({ method: 'POST', graphql: { operation_name: 'search' }, summary: 'GraphQL query' })).toMatchObject({
+      api: { operation: 'search' },
+    })
+  })
+
+  it('says unknown where OCSF wants something that Zendesk does not say', () => {
+    expect(access({})).toMatchObject({
+      actor: { user: { name: 'Unknown', type_id: 0 } },
+      src_endpoint: { name: 'Unknown' },
+      api: { operation: 'Unknown' },
+    })
+  })
+})
+
+describe('what stands beside users in OCSF', () => {
+  const inventory = (map: Mapper, fields: object) =>
+    eventOf(map, JSON.stringify({ id: 7, updated_at: '2026-11-20T10:00:00Z', ...fields }), 'updated_at')
+
+  it.each<[string, Mapper, object, string, object]>([
+    ['a group', mapGroup, { name: 'Support', deleted: false }, 'Group Support', { name: 'Support', deleted: false }],
+    [
+      'a membership',
+      mapGroupMembership,
+      { user_id: 5, group_id: 9 },
+      'User 5 in group 9',
+      { user_id: '5', group_id: '9' },
+    ],
+    ['a custom role', mapCustomRole, { name: 'Lead', role_type: 0 }, 'Custom role Lead', { role_type: 0 }],
+    [
+      'an OAuth client',
+      mapOAuthClient,
+      { identifier: 'siem', user_id: 5 },
+      'OAuth client siem',
+      { identifier: 'siem', user_id: '5' },
+    ],
+    [
+      'an OAuth token',
+      mapOAuthToken,
+      { user_id: 5, client_id: 9, scopes: ['read'] },
+      'OAuth token of user 5 for client 9',
+      { user_id: '5', client_id: '9', scopes: ['read'] },
+    ],
+  ])('%s is a base event that was collected', (_, map, fields, message, unmapped) => {
+    const event = inventory(map, fields)
+    expect(event).toMatchObject({ class_uid: 0, type_uid: 99, activity_id: 99, activity_name: 'Collect', message })
+    expect(event.unmapped).toEqual({ id: '7', ...fields, ...unmapped })
+  })
+
+  it('shows what Zendesk shows of a token in the source text only', () => {
+    const { raw_data, ...event } = inventory(mapOAuthToken, { token: '0123456789' })
+    expect(raw_data).toContain('0123456789')
+    expect(JSON.stringify(event)).not.toContain('0123456789')
+  })
+
+  it('leaves out what has another shape than documented', () => {
+    const { unmapped } = inventory(mapOAuthToken, { user_id: {}, client_id: [], scopes: [1], expires_at: 7 })
+    expect(unmapped).toEqual({ id: '7' })
+  })
+
+  it('is of no known kind without an id', () => {
+    expect(mapGroup(readRecord('{"name":"Support"}', 'updated_at'), origin)).toBeUndefined()
+  })
+
+  it('says that it is gone, and not that anybody has deleted it', () => {
+    const gone =
+      (map: Mapper): Mapper =>
+      (record) =>
+        removedKind(map(record, origin))
+    const base = { class_uid: 0, activity_id: 99, activity_name: 'Removed' }
+    expect(inventory(gone(mapGroup), { name: 'Support' })).toMatchObject({
+      ...base,
+      message: 'Group Support',
+      unmapped: { id: '7', name: 'Support' },
+    })
+    expect(inventory(gone(mapDeletedUser), { name: 'Ada' })).toMatchObject({
+      ...base,
+      unmapped: { user: { uid: '7', name: 'Ada' } },
+    })
+    expect(
+      inventory(
+        gone(() => undefined),
+        {},
+      ),
+    ).toMatchObject(base)
+  })
+})
+
+describe('a record', () => {
+  it.each(['7', 'yesterday', 'Fri Nov 20 2026', '2026-13-40T10:00:00Z', 7, null])(
+    'has no time when it says %j',
+    (at) => {
+      const { time, originalTime } = readRecord(JSON.stringify({ created_at: at }), 'created_at')
+      expect([time, originalTime]).toEqual([undefined, undefined])
+    },
+  )
+
+  it('keeps every digit of an id, wherever in the text it stands', () => {
+    for (const id of ['9007199254740993', '-9007199254740993', '9223372036854775807', '12345678901234567890'])
+      for (let padding = 0; padding < 40; padding++)
+        expect(readRecord(`{${' '.repeat(padding)}"id":${id},"a":1}`, 'at').id).toBe(id)
   })
 })

@@ -36,6 +36,16 @@ const product = { name: 'Zendesk', vendor_name: 'Zendesk' }
 /** Of a record that is of no known kind: nothing but its text. */
 export const baseKind: Kind = { class_uid: 0, category_uid: 0, activity_id: 99, attributes: {} }
 
+/**
+ * Of a record that was in the snapshot before and is not in this one; `last` is what it was then. No "Delete": nobody was
+ * seen deleting it, and a right that was lost looks the same. Its time is when it was missed, so that its own, as
+ * `originalTime`, does not belong to the event.
+ */
+export function removedKind(last: Kind | undefined): Kind {
+  const { message, unmapped, ...others } = last?.attributes ?? {}
+  return { ...baseKind, activity_name: 'Removed', attributes: { message, unmapped: unmapped ?? (last && others) } }
+}
+
 /** The event as one line of JSON. `key` tells the record apart within its stream; `time` in ms since 1970. */
 export function eventLine(kind: Kind, record: SourceRecord, key: string, time: number, origin: Origin): string {
   return JSON.stringify({

@@ -47,6 +47,8 @@ export const syncEnvironment = z.object({
   CREDENTIALS_DIR: z.string().min(1),
   /** Folder of the file sink. */
   SINK_DIR: optional,
+  /** Folder with one file per key of the sink's Secret; read again at each use. */
+  SINK_SECRET_DIR: optional,
 })
 
 /** Wrong arguments, environment or input: exit code 64. */

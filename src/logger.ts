@@ -21,7 +21,7 @@ export function createLogger(
 }
 
 /** Where an error came from, without its message: that may quote what was read. */
-export function framesOf({ stack = '' }: Error): string[] {
+function framesOf({ stack = '' }: Error): string[] {
   return stack.split('\n').filter((line) => line.startsWith('    at '))
 }
 

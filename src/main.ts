@@ -20,6 +20,7 @@ program
   )
   .option('--kubeconfig <file>', 'kubeconfig to use; default: the cluster that this runs in')
   .option('--namespace <name...>', 'namespaces to watch; default: all')
+  .addOption(new Option('--metrics-bind-address <address>', 'where /metrics is served; 0: nowhere').default(':8080'))
   .addOption(new Option('--workers <count>', 'connectors worked on side by side').default(20).argParser(positive))
   .action(async (options) => {
     const { runOperator } = await import('./operator-command.ts')
@@ -28,13 +29,34 @@ program
 
 program
   .command('sync')
-  .description('Run one sync run; started by the operator, which writes its orders into the environment.')
+  .description(
+    'Run sync runs with no cluster, from manifests (-f) into a folder (--out); without -f: the one run whose orders the operator wrote into the environment.',
+  )
+  .option('-f, --filename <file>', 'manifests with ZendeskConnectors and their Secrets; - for standard input')
+  .option('--out <folder>', 'folder for records and checkpoints; the next run goes on from there')
+  .option('--connector <name>', 'only this one of the manifests')
+  .option('--client-id <id>', 'identifier of the OAuth client, instead of a Secret among the manifests')
+  .option('--client-secret-file <file>', 'file that holds the client’s secret; - for standard input')
+  .option('--resync', 'take all snapshots anew')
   .addOption(
-    new Option('--kubeconfig <file>', 'kubeconfig to use; default: the cluster that this runs in').env('KUBECONFIG'),
+    new Option('-o, --output <format>', 'how the summary is printed').choices(['table', 'json']).default('table'),
+  )
+  .option('--quiet', 'no progress, only the summary')
+  .addOption(
+    new Option('--kubeconfig <file>', 'without -f: kubeconfig to use; default: the cluster that this runs in').env(
+      'KUBECONFIG',
+    ),
   )
   .action(async (options) => {
-    const { runSyncCommand } = await import('./sync-command.ts')
-    process.exitCode = await runSyncCommand(options, process.env)
+    if (options.filename === undefined && options.out === undefined) {
+      const { runSyncCommand } = await import('./sync-command.ts')
+      process.exitCode = await runSyncCommand(options, process.env)
+    } else {
+      const { filename, out } = options
+      if (filename === undefined || out === undefined) throw new UsageError('-f and --out go together.')
+      const { runLocalSync } = await import('./local-sync-command.ts')
+      process.exitCode = await runLocalSync(options, process.env)
+    }
   })
 
 program

@@ -7,8 +7,15 @@ import { GROUP, KIND, type Spec, spec, VERSION } from './connector/schema.ts'
 const kind = z.object({ apiVersion: z.string(), kind: z.string() })
 const list = z.object({ kind: z.literal('List'), items: z.array(z.unknown()) })
 
+/** Names become folders of `sync --out`: the API server would refuse all others as well. */
+const objectName = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "must be lower-case letters, digits, '-' and '.'")
+
 const manifest = z.object({
-  metadata: z.object({ name: z.string().min(1).max(63), namespace: z.string().optional() }),
+  metadata: z.object({ name: objectName(63), namespace: objectName(63).optional() }),
   spec,
 })
 

@@ -3,9 +3,9 @@ import { UsageError } from './config.ts'
 import { type Cluster, loadCluster } from './kube/cluster.ts'
 
 /** @throws UsageError in one sentence when there is none, or its kubeconfig cannot be read. */
-export function openCluster({ kubeconfig }: { readonly kubeconfig?: string }): Cluster {
+export async function openCluster({ kubeconfig }: { readonly kubeconfig?: string }): Promise<Cluster> {
   try {
-    return loadCluster(kubeconfig === undefined ? {} : { kubeconfig })
+    return await loadCluster(kubeconfig === undefined ? {} : { kubeconfig })
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error))
   }

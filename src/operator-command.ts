@@ -15,6 +15,8 @@ import { deleteRun, startRun } from './kube/runs.ts'
 import { readSecret } from './kube/secrets.ts'
 import { createView } from './kube/view.ts'
 import { createLogger } from './logger.ts'
+import { createMetrics } from './metrics.ts'
+import { bindAddress, serveMetrics } from './metrics-server.ts'
 import { openCluster } from './open-cluster.ts'
 import { whenStopped } from './stop.ts'
 import { testAccount } from './test-account.ts'
@@ -27,6 +29,8 @@ export type OperatorOptions = {
   readonly kubeconfig?: string
   readonly namespace?: readonly string[]
   readonly workers: number
+  /** As controller-runtime has it: host and port, or 0 for none. */
+  readonly metricsBindAddress: string
 }
 
 /** Resolves with the exit code when SIGTERM or SIGINT has been obeyed. @throws UsageError. */
@@ -41,7 +45,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
   const signal = whenStopped((name) => log.info({ signal: name }, 'stopping'))
   const now = () => new Date()
 
-  const cluster = openCluster(options)
+  const cluster = await openCluster(options)
   const settings = {
     image: options.image,
     logLevel,
@@ -49,6 +53,12 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     ...(httpsProxy === undefined ? {} : { httpsProxy }),
     ...(noProxy === undefined ? {} : { noProxy }),
   }
+  // A server keeps the process alive: it is started when nothing more can be wrong with what was given.
+  const metrics = createMetrics(now)
+  const address = bindAddress(options.metricsBindAddress)
+  const server = address && (await serveMetrics(metrics, address))
+  if (server !== undefined) log.info({ address: server.address }, 'serving /metrics')
+
   let begun = false
   const view = createView(cluster, {
     ...(options.namespace === undefined ? {} : { namespaces: options.namespace }),
@@ -83,7 +93,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
   const known = new Map<string, Connector>()
   const queue = createQueue({
     workers: options.workers,
-    work: (key) => reconcile(key, { kubernetes, zendesk, spent, known, now, log, signal }),
+    work: (key) => reconcile(key, { kubernetes, zendesk, spent, known, metrics, now, log, signal }),
     onError: (key, error, retryMs) => {
       if (signal.aborted) return
       log.error({ connector: key, error, retryMs }, 'reconcile failed: tried again')
@@ -103,6 +113,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
   } finally {
     await queue.drain()
     await cluster.close()
+    server?.close()
   }
   return EXIT.ok
 }

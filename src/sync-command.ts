@@ -1,24 +1,18 @@
-/** `zendesk-connector sync`: composes one run from the orders in its environment. */
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+/** `zendesk-connector sync` in its pod: composes one run from the orders in its environment. */
+import { writeFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { composeRun } from './compose-run.ts'
 import { readEnvironment, syncEnvironment, UsageError } from './config.ts'
-import { type Credentials, readCredentials } from './connector/credentials.ts'
 import { type Report, type RunOrders, runOrders } from './connector/run.ts'
 import { checkpointStore } from './kube/checkpoint.ts'
 import type { Cluster } from './kube/cluster.ts'
 import { createLogger } from './logger.ts'
+import { mountedSecret } from './mounted-secret.ts'
 import { openCluster } from './open-cluster.ts'
+import { openSink } from './open-sink.ts'
 import { whenStopped } from './stop.ts'
 import type { CheckpointStore } from './sync/checkpoint.ts'
 import { systemClock } from './sync/clock.ts'
-import { runSync } from './sync/run.ts'
-import { createFileSink } from './sync/sinks/file.ts'
-import type { Sink } from './sync/sinks/sink.ts'
-import { createStdoutSink } from './sync/sinks/stdout.ts'
-import { createClient } from './zendesk/client.ts'
-import { ZendeskError } from './zendesk/errors.ts'
-import { connectTo } from './zendesk/http.ts'
 
 const TERMINATION_LOG = '/dev/termination-log'
 
@@ -34,33 +28,32 @@ export async function runSyncCommand(
     run: orders.run,
   })
   const signal = whenStopped((name) => log.info({ signal: name }, 'stopping: publishing what was read'))
-  const cluster = openCluster(options)
-  const zendesk = connectTo(orders.endpoint, { httpsProxy: config.HTTPS_PROXY, noProxy: config.NO_PROXY })
-  const { now, monotonic } = systemClock
+  const cluster = await openCluster(options)
+  const egress = { httpsProxy: config.HTTPS_PROXY, noProxy: config.NO_PROXY }
 
-  const { report, exitCode } = await runSync(orders, {
-    client: ({ guard, spent }) =>
-      createClient({
-        send: zendesk.send,
-        endpoint: orders.endpoint,
-        credentials: () => credentialsIn(config.CREDENTIALS_DIR),
-        requestsPerMinute: orders.requestsPerMinute,
-        spent,
-        guard,
-        clock: { now, monotonic },
-        random: Math.random,
-        onWait: (what, milliseconds) => log.warn({ waitMs: milliseconds }, what),
-      }),
+  const { report, exitCode } = await composeRun(orders, {
+    // A Secret that is not mounted lacks each of its keys, which the run reports.
+    secret: () => mountedSecret(config.CREDENTIALS_DIR).catch(() => ({})),
+    egress,
     store: storeIn(cluster, orders),
-    sink: sinkOf(orders, config.SINK_DIR),
-    clock: systemClock,
+    sink: (onWait) =>
+      openSink(orders, {
+        folder: config.SINK_DIR,
+        secretFolder: config.SINK_SECRET_DIR,
+        egress,
+        clock: systemClock,
+        random: Math.random,
+        onWait,
+        signal,
+      }),
     log,
     pod: config.POD_UID,
     signal,
+    onWait: (what, milliseconds) => log.warn({ waitMs: milliseconds }, what),
   })
   log.info({ result: report.result, records: report.records, requests: report.requests }, 'run ended')
   await leaveMessage(report)
-  await Promise.allSettled([zendesk.close(), cluster.close()])
+  await cluster.close()
   return exitCode
 }
 
@@ -68,15 +61,6 @@ function readOrders(value: unknown): RunOrders {
   const orders = runOrders.safeParse(value)
   if (orders.success) return orders.data
   throw new UsageError(`RUN_ORDERS is not right: ${z.prettifyError(orders.error)}`)
-}
-
-/** The Secret as it is mounted now: a rotated one is taken up at the next token. */
-async function credentialsIn(folder: string): Promise<Credentials> {
-  const read = async (key: string) => [key, await readFile(join(folder, key), 'utf8').catch(() => '')] as const
-  const data = Object.fromEntries(await Promise.all([read('clientId'), read('clientSecret')]))
-  const credentials = readCredentials('of the connector', data)
-  if ('clientId' in credentials) return credentials
-  throw new ZendeskError('SecretKeyMissing', credentials.message ?? 'The Secret lacks a key.')
 }
 
 function storeIn(cluster: Cluster, { namespace, checkpoint: name }: RunOrders): CheckpointStore {
@@ -87,17 +71,6 @@ function storeIn(cluster: Cluster, { namespace, checkpoint: name }: RunOrders): 
       return { checkpoint, version: resourceVersion }
     },
     write: async (checkpoint, version) => ({ version: (await store.write(checkpoint, version)).resourceVersion }),
-  }
-}
-
-/** One line per sink: this is where a new one is named. */
-function sinkOf({ sink, namespace, connector }: RunOrders, folder: string | undefined): Sink {
-  switch (sink.kind) {
-    case 'file':
-      if (folder === undefined) throw new UsageError('SINK_DIR is not set: the file sink needs a folder.')
-      return createFileSink({ root: folder, claimName: sink.claimName, namespace, connector })
-    case 'stdout':
-      return createStdoutSink(process.stdout)
   }
 }
 

@@ -1,76 +1,48 @@
 /**
  * Who we are to which API server: a kubeconfig named by its path, or the service account of the pod we run in.
- * `~/.kube/config` and `KUBECONFIG` are never looked at.
+ * `~/.kube/config` and `KUBECONFIG` are never looked at. In a pod this needs no library: loading client-node takes longer
+ * than all else that a run does before its first request.
  */
-import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import type { RequestOptions } from 'node:https'
-import { dirname, resolve } from 'node:path'
-import { KubeConfig } from '@kubernetes/client-node'
-import { parse } from 'yaml'
-import { z } from 'zod'
+import { join } from 'node:path'
 
 /** What a connection needs; certificates rotate under a running process. */
 export type TlsMaterial = Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'>
+
+/** What a call carries, and the connection that carries it. */
+export type Credentials = { readonly headers: Readonly<Record<string, string>>; readonly tls: TlsMaterial }
 
 export type Access = {
   /** `https://host:port`, with a path where the API server stands behind one; no slash at the end. */
   readonly server: string
   /** What the next call must carry. Tokens and certificates in files are read again as they change. */
-  credentials(): Promise<{ readonly headers: Readonly<Record<string, string>>; readonly tls: TlsMaterial }>
+  credentials(): Promise<Credentials>
 }
 
-/** Throws when neither a kubeconfig is named nor a service account is there, or the kubeconfig cannot be used. */
-export function loadAccess(kubeconfig: string | undefined): Access {
-  const config = kubeconfig === undefined ? serviceAccount() : fromFile(kubeconfig)
-  const server = config.getCurrentCluster()?.server.replace(/\/$/, '')
-  if (!server) throw new Error(`kubeconfig ${kubeconfig}: the current context names no cluster`)
-  return {
-    server,
-    async credentials() {
-      const options: RequestOptions = { headers: {} }
-      await config.applyToHTTPSOptions(options)
-      const headers: Record<string, string> = {}
-      for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = String(value)
-      if (options.auth) headers.authorization = `Basic ${Buffer.from(options.auth).toString('base64')}`
-      const { ca, cert, key, servername, rejectUnauthorized } = options
-      const given = Object.entries({ ca, cert, key, servername, rejectUnauthorized })
-      return { headers, tls: Object.fromEntries(given.filter(([, value]) => value !== undefined)) }
-    },
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+/** @throws Error in one sentence when neither a kubeconfig is named nor a service account is there, or it is of no use. */
+export async function loadAccess(kubeconfig: string | undefined): Promise<Access> {
+  if (kubeconfig === undefined) return serviceAccountAccess(process.env, SERVICE_ACCOUNT)
+  const { kubeconfigAccess } = await import('./kubeconfig.ts')
+  return kubeconfigAccess(kubeconfig)
+}
+
+/** The pod's own account, by the variables and the folder that the kubelet gives to every pod. @throws as loadAccess. */
+export async function serviceAccountAccess(environment: NodeJS.ProcessEnv, folder: string): Promise<Access> {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment
+  if (!host) throw new Error('no cluster: name a kubeconfig, or run in a pod (KUBERNETES_SERVICE_HOST is not set)')
+  const read = (name: string) => readFile(join(folder, name), 'utf8')
+  // Read for each call: the kubelet replaces token and authority whenever it likes, and the files are tiny.
+  const credentials = async (): Promise<Credentials> => {
+    const [token, ca] = await Promise.all([read('token'), read('ca.crt')])
+    return { headers: { authorization: `Bearer ${token.trim()}` }, tls: { ca } }
   }
-}
-
-function serviceAccount(): KubeConfig {
-  if (!process.env.KUBERNETES_SERVICE_HOST) {
-    throw new Error('no cluster: name a kubeconfig, or run in a pod (KUBERNETES_SERVICE_HOST is not set)')
-  }
-  const config = new KubeConfig()
-  config.loadFromCluster()
-  return config
-}
-
-function fromFile(kubeconfig: string): KubeConfig {
-  const config = new KubeConfig()
-  try {
-    config.loadFromFile(kubeconfig)
-    addTokenFile(config, kubeconfig)
-  } catch (error) {
-    // The parser's message quotes the file, which holds keys.
-    const why = Reflect.get(Object(error), 'code') === 'ENOENT' ? 'it is not there' : 'it is not a kubeconfig'
-    throw new Error(`kubeconfig ${kubeconfig} cannot be read: ${why}`)
-  }
-  if (config.getCurrentCluster()?.proxyUrl) throw new Error(`kubeconfig ${kubeconfig}: proxy-url is not supported`)
-  return config
-}
-
-const users = z.object({
-  users: z.array(z.object({ name: z.string(), user: z.object({ tokenFile: z.string().optional() }).nullish() })),
-})
-
-// client-node passes over `tokenFile`, a regular field of a kubeconfig, and then calls anonymously.
-function addTokenFile(config: KubeConfig, kubeconfig: string): void {
-  const current = config.getCurrentUser()
-  const found = users.parse(parse(readFileSync(kubeconfig, 'utf8'))).users.find(({ name }) => name === current?.name)
-  if (!current || !found?.user?.tokenFile) return
-  const tokenFile = resolve(dirname(kubeconfig), found.user.tokenFile)
-  Object.assign(current, { authProvider: { name: 'tokenFile', config: { tokenFile } } })
+  await credentials().catch(({ code }: NodeJS.ErrnoException) => {
+    throw new Error(
+      `no cluster: token and ca.crt in ${folder} cannot be read (${code}); the pod needs automountServiceAccountToken: true`,
+    )
+  })
+  return { server: `https://${host.includes(':') ? `[${host}]` : host}:${port || 443}`, credentials }
 }

@@ -1,8 +1,8 @@
 /**
  * Calls to one API server. `HTTPS_PROXY` does not hold for this way.
  *
- * client-node gives the credentials (access.ts), undici carries the bytes: client-node's own calls open a connection per
- * request, have no time limit, drop fields that they do not know, and put whole answers into their errors' messages.
+ * access.ts gives the credentials, undici carries the bytes: client-node's own calls open a connection per request, have
+ * no time limit, drop fields that they do not know, and put whole answers into their errors' messages.
  */
 import type { Readable } from 'node:stream'
 import { Agent, request } from 'undici'
@@ -41,9 +41,9 @@ export type Cluster = {
   close(): Promise<void>
 }
 
-/** Opens no connection yet. Throws when neither a kubeconfig is named nor a service account is there. */
-export function loadCluster({ kubeconfig }: { readonly kubeconfig?: string }): Cluster {
-  const access = loadAccess(kubeconfig)
+/** Opens no connection yet. Rejects when neither a kubeconfig is named nor a service account is there. */
+export async function loadCluster({ kubeconfig }: { readonly kubeconfig?: string }): Promise<Cluster> {
+  const access = await loadAccess(kubeconfig)
   const closing = new AbortController()
   const agents = agentCache(closing.signal)
 

@@ -29,7 +29,7 @@ test('closing leaves no connection behind, not even one that is still being made
   await once(server, 'listening')
   const accepted = once(server, 'connection') as Promise<[Socket]>
   const { port } = server.address() as AddressInfo
-  const cluster = loadCluster({ kubeconfig: await kubeconfig({ server: `https://127.0.0.1:${port}` }) })
+  const cluster = await loadCluster({ kubeconfig: await kubeconfig({ server: `https://127.0.0.1:${port}` }) })
   const call = cluster.request('GET', '/version')
   const [socket] = await accepted
   const began = performance.now()
@@ -43,16 +43,18 @@ test('closing leaves no connection behind, not even one that is still being made
 })
 
 test('where nothing listens the error says so, and holds no token', async () => {
-  const cluster = loadCluster({ kubeconfig: await kubeconfig({ server: 'https://127.0.0.1:1' }) })
+  const cluster = await loadCluster({ kubeconfig: await kubeconfig({ server: 'https://127.0.0.1:1' }) })
   await expect(cluster.request('GET', '/version')).rejects.toThrow(/^no connection to the API server \(ECONNREFUSED\)$/)
   await cluster.close()
 })
 
 test('a kubeconfig that cannot be used is refused, and not quoted', async () => {
   const file = await kubeconfig({ server: 'https://127.0.0.1:1', 'proxy-url': 'http://proxy:3128' })
-  expect(() => loadCluster({ kubeconfig: file })).toThrow('proxy-url is not supported')
+  await expect(loadCluster({ kubeconfig: file })).rejects.toThrow('proxy-url is not supported')
   await writeFile(file, 'users: [{ token: c4n4ry')
-  expect(() => loadCluster({ kubeconfig: file })).toThrow(`kubeconfig ${file} cannot be read: it is not a kubeconfig`)
+  await expect(loadCluster({ kubeconfig: file })).rejects.toThrow(
+    `kubeconfig ${file} cannot be read: it is not a kubeconfig`,
+  )
   await writeFile(file, '{}')
-  expect(() => loadCluster({ kubeconfig: file })).toThrow(/cannot be read|names no cluster/)
+  await expect(loadCluster({ kubeconfig: file })).rejects.toThrow(/cannot be read|names no cluster/)
 })

@@ -17,7 +17,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** A package → the only folders that import it; others are free. */
 const reserved: Readonly<Record<string, readonly string[]>> = {
   '@kubernetes/client-node': ['kube'],
-  undici: ['zendesk', 'kube'],
+  undici: ['zendesk', 'sync', 'kube'],
+  '@aws-sdk/client-s3': ['sync'],
+  'prom-client': ['.'],
   commander: ['.'],
   pino: ['.'],
   yaml: ['.', 'kube'],

@@ -99,7 +99,7 @@ describe('what Zendesk may answer', () => {
   const inTrouble: [string, (account: Account) => void, string, string][] = [
     ['agent', (account) => account.changeRole('agent'), 'NotAdmin', 'not an admin'],
     ['suspended', (account) => account.suspendActingUser(), 'UserSuspended', 'suspended'],
-    ['professional', (account) => account.setPlan('professional'), 'PlanNotSupported', 'AuditLogs'],
+    ['professional', (account) => account.setPlan('professional'), 'PlanNotSupported', 'the same goes for AuditLogs'],
   ]
   test.each(inTrouble)('%s', async (name, trouble, reason, words) => {
     trouble(stage.simulator.account(name))

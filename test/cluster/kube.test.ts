@@ -17,6 +17,7 @@ import { readSecret } from '../../src/kube/secrets.ts'
 import { createView, type View } from '../../src/kube/view.ts'
 import { watchCollection } from '../../src/kube/watch.ts'
 import { startCluster, type Cluster as TestCluster } from '../support/cluster/cluster.ts'
+import { aProgress } from '../unit/fixtures/connectors.ts'
 
 const CANARY = 'c4n4ry-s3cret'
 const OPERATOR = 'system:serviceaccount:zendesk-connector-system:zendesk-connector'
@@ -286,11 +287,11 @@ describe('a run', () => {
 
     // Whoever read before that write is too late.
     await expect(store.write(written, resourceVersion)).rejects.toMatchObject({ name: 'KubeError', reason: 'Conflict' })
-    await store.write({ ...written, progress: 'more' }, next.resourceVersion)
-    expect((await store.read()).checkpoint?.progress).toBe('more')
+    await store.write({ ...written, progress: aProgress('more') }, next.resourceVersion)
+    expect((await store.read()).checkpoint?.progress?.sentence).toBe('more')
     // A run of the next slot finds it as it is, still the connector's.
     await start(view, acme, ordersFor(acme, 2))
-    expect((await store.read()).checkpoint?.progress).toBe('more')
+    expect((await store.read()).checkpoint?.progress?.sentence).toBe('more')
 
     const others = checkpointStore(pod, { namespace, name: 'kube-root-ca.crt' })
     await expect(others.read()).rejects.toMatchObject({ reason: 'Forbidden' })
@@ -357,8 +358,10 @@ describe('the way to a cluster', () => {
   test('is a kubeconfig that was named, or a service account, and nothing else', async () => {
     vi.stubEnv('KUBERNETES_SERVICE_HOST', undefined)
     vi.stubEnv('KUBECONFIG', k8s.kubeconfig)
-    expect(() => loadCluster({})).toThrow('no cluster: name a kubeconfig, or run in a pod')
-    expect(() => loadCluster({ kubeconfig: '/nowhere' })).toThrow('kubeconfig /nowhere cannot be read: it is not there')
+    await expect(loadCluster({})).rejects.toThrow('no cluster: name a kubeconfig, or run in a pod')
+    await expect(loadCluster({ kubeconfig: '/nowhere' })).rejects.toThrow(
+      'kubeconfig /nowhere cannot be read: it is not there',
+    )
     vi.unstubAllEnvs()
   })
 
@@ -370,7 +373,7 @@ describe('the way to a cluster', () => {
     config.users[0].user = { tokenFile: file }
     await writeFile(`${file}.kubeconfig`, JSON.stringify(config))
     await writeFile(file, 'wrong')
-    const cluster = loadCluster({ kubeconfig: `${file}.kubeconfig` })
+    const cluster = await loadCluster({ kubeconfig: `${file}.kubeconfig` })
     await expect(cluster.request('GET', '/version')).rejects.toMatchObject({ reason: 'Unauthorized' })
     await writeFile(file, await token())
     vi.setSystemTime(Date.now() + 61_000)
@@ -429,6 +432,7 @@ function ordersFor(connector: Connector, slot: number): RunOrders {
     checkpoint: checkpointName(name),
     sliceSeconds: 3600,
     spent: [],
+    redact: [],
   }
 }
 

@@ -22,7 +22,7 @@ afterAll(() => stage?.stop())
 const toFile = (more: object = {}) => ({ sync: { sink: { file: { claimName: 'data' } }, ...more } })
 const ids = (records: readonly SinkRecord[]) => new Set(records.map((record) => record.metadata.uid))
 
-describe.concurrent('side by side', { timeout: 280_000 }, () => {
+describe.concurrent('side by side', { timeout: 400_000 }, () => {
   test('1,000 users on 20 pages, 8,000 of 40 days’ activities in the last seven, 60 requests per minute: each once, nothing older, within the budget', async ({
     expect,
   }) => {
@@ -32,9 +32,9 @@ describe.concurrent('side by side', { timeout: 280_000 }, () => {
       activities: { days: 40, lastSevenDays: 8000, perEarlierDay: 100 },
     })
     const lowerBound = stage.simulator.clock.now() - 7 * DAY
-    const spec = { rateLimit: { requestsPerMinute: 60 }, ...toFile() }
+    const spec = { rateLimit: { requestsPerMinute: 60 }, ...toFile({ streams: ['Users', 'AuditLogs'] }) }
     await stage.apply(documents(secretYaml(name), connectorYaml({ name, spec })))
-    const first = await stage.until(name, runEnded(1), { seconds: 180 })
+    const first = await stage.until(name, runEnded(1), { seconds: 240 })
     expect(first.status.sync).toMatchObject({
       lastRun: { result: 'Succeeded', records: 9000, throttled: 0 },
       streams: [
@@ -59,7 +59,7 @@ describe.concurrent('side by side', { timeout: 280_000 }, () => {
   }) => {
     const name = 'slain'
     const account = stage.simulator.account(name, { users: { count: 500 }, activities: { lastSevenDays: 4000 } })
-    const spec = { rateLimit: { requestsPerMinute: 60 }, ...toFile() }
+    const spec = { rateLimit: { requestsPerMinute: 60 }, ...toFile({ streams: ['Users', 'AuditLogs'] }) }
     account.addFault({ path: 'audit_logs.+size.+100', effect: { kind: 'latency', milliseconds: 200 } })
     const lowerBound = stage.simulator.clock.now() - 7 * DAY
     await stage.apply(documents(secretYaml(name), connectorYaml({ name, spec })))

@@ -44,12 +44,24 @@ test.each(['acme.zendesk.com', 'acme-2.zendesk.com', 'a.zendesk.com'])(
   },
 )
 
+const usual = ['Users', 'DeletedUsers', 'Groups', 'GroupMemberships', 'CustomRoles', 'AuditLogs']
+const s3 = (more: object) => ({ sync: { sink: { s3: { bucket: 'data', ...more } } } })
+const http = (more: object) => ({ sync: { sink: { http: { url: 'https://siem.example.com/in', ...more } } } })
+
+test.each([
+  ['s3', s3({ prefix: 'a/b', endpoint: 'http://minio.storage.svc:9000', pathStyle: true, secretRef: { name: 'x' } })],
+  ['http', http({ format: 'SplunkHEC', acknowledge: true, secretRef: { name: 'x' } })],
+  ['redacted', { sync: { redact: ['email', 'phone'], sink: { stdout: {} } } }],
+])('%s is accepted', async (name, spec) => {
+  await expect(apply(connectorYaml({ name, spec }), '--dry-run=server')).resolves.toContain('created')
+})
+
 const refused: [string, object, string][] = [
-  ['no sink', { sync: { sink: {} } }, 'must name exactly one sink: file or stdout'],
+  ['no sink', { sync: { sink: {} } }, 'must name exactly one sink: file, s3, http or stdout'],
   [
     'two sinks',
     { sync: { sink: { stdout: {}, file: { claimName: 'x' } } } },
-    'must name exactly one sink: file or stdout',
+    'must name exactly one sink: file, s3, http or stdout',
   ],
   [
     'an interval below a minute',
@@ -61,6 +73,12 @@ const refused: [string, object, string][] = [
     { sync: { interval: 'soon', sink: { stdout: {} } } },
     'must be a duration from 1m to 168h',
   ],
+  ['a bucket that is none', s3({ bucket: 'Data!' }), 'must be the name of a bucket'],
+  ['a prefix with a slash at its end', s3({ prefix: 'a/' }), 'must not begin or end with a slash'],
+  ['an endpoint with a path', s3({ endpoint: 'https://x.example.com/path' }), 'a scheme, a host and a port at most'],
+  ['a password in a URL', http({ url: 'https://me:secret@siem.example.com/' }), 'credentials go into the Secret'],
+  ['acknowledgements of no Splunk', http({ acknowledge: true }), 'acknowledge needs the format SplunkHEC'],
+  ['redacted ids', { sync: { redact: ['id'], sink: { stdout: {} } } }, 'a record is nothing without them'],
   ['an unknown stream', { sync: { streams: ['Tickets'], sink: { stdout: {} } } }, 'Unsupported value: "Tickets"'],
   ['a stream twice', { sync: { streams: ['Users', 'Users'], sink: { stdout: {} } } }, 'Duplicate value'],
   ['too low a rate', { rateLimit: { requestsPerMinute: 5 } }, 'should be greater than or equal to 10'],
@@ -91,7 +109,7 @@ test('defaults are filled in by the API server, so that GitOps sees no drift', a
     secretRef: { name: 'plain-zendesk' },
     rateLimit: { requestsPerMinute: 200 },
     connectionTest: { interval: '1h' },
-    sync: { interval: '15m', lookback: '168h', streams: ['Users', 'AuditLogs'], sink: { stdout: {} } },
+    sync: { interval: '15m', lookback: '168h', streams: usual, sink: { stdout: {} }, redact: [] },
     suspend: false,
   })
   await expect(apply(connectorYaml({ name: 'plain' }))).resolves.toContain('unchanged')
@@ -124,7 +142,7 @@ test('kubectl explain reads as documentation: every field says what it is for', 
 })
 
 test('what the examples hold is accepted', async () => {
-  for (const name of ['namespace', 'file-sink', 'stdout-sink']) {
+  for (const name of ['namespace', 'file-sink', 's3-sink', 'http-sink', 'splunk-sink', 'stdout-sink']) {
     const yaml = await readFile(join(root, 'examples', `${name}.yaml`), 'utf8')
     await expect(apply(yaml, '--dry-run=server')).resolves.toMatch(/created|unchanged|configured/)
   }

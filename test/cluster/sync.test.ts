@@ -32,6 +32,47 @@ test('ids above 2^53 and strings with control characters, quotes, emoji and 5,00
   expect(raws(logs).every((raw) => raw === account.rawActivity(idOf(raw)) && BigInt(idOf(raw)) > 2n ** 62n)).toBe(true)
 })
 
+test('every stream that can be asked for arrives, and a resync takes the snapshots anew', async () => {
+  const account = stage.simulator.account('all', {
+    accessLogs: { count: 6000, days: 6 },
+    activities: { lastSevenDays: 50 },
+  })
+  const streams = [
+    'Users',
+    'DeletedUsers',
+    'Groups',
+    'GroupMemberships',
+    'CustomRoles',
+    'AuditLogs',
+    'AccessLogs',
+    'OAuthClients',
+    'OAuthTokens',
+  ]
+  const spec = toFile('data', { streams, redact: ['email', 'ip_address'] })
+  await stage.apply(documents(secretYaml('all'), connectorYaml({ name: 'all', spec })))
+  const { status } = await stage.until('all', runEnded(1), { seconds: 90 })
+  expect(status.sync.lastRun).toMatchObject({ result: 'Succeeded', throttled: 0 })
+  const counts = Object.fromEntries(
+    status.sync.streams.map(({ name, records }: { name: string; records: number }) => [name, records]),
+  )
+  expect(counts).toMatchObject({ Users: 25, DeletedUsers: 2, Groups: 3, GroupMemberships: 5, CustomRoles: 4 })
+  expect(counts).toMatchObject({ AuditLogs: 50, AccessLogs: 6000, OAuthClients: 1 })
+  expect(counts.OAuthTokens).toBeGreaterThan(0)
+  const visits = await stage.records('data', 'all', 'AccessLogs')
+  expect(new Set(visits.map((record) => record.metadata.uid)).size).toBe(6000)
+  const users = JSON.stringify(await stage.records('data', 'all', 'Users'))
+  expect(users).toContain('\\"email\\":null')
+  expect(users).not.toMatch(/@[a-z-]+\.example|@example/)
+
+  const resync = 'cloudapps.security/resync-requested-at=now'
+  await stage.cluster.kubectl('annotate', 'zdc', 'all', '-n', 'security', resync)
+  const again = await stage.until('all', runEnded(2), { seconds: 90 })
+  expect(again.status).toMatchObject({ lastHandledResyncRequest: 'now', sync: { lastRun: { result: 'Succeeded' } } })
+  expect(await stage.records('data', 'all', 'Groups')).toHaveLength(6)
+  expect(await stage.records('data', 'all', 'AccessLogs')).toHaveLength(6000)
+  expect(account.ledger.tooManyRequests()).toBe(0)
+})
+
 test('deleting the connector removes all that it owned, and leaves what was published', async () => {
   stage.simulator.account('gone')
   await stage.apply(documents(secretYaml('gone'), connectorYaml({ name: 'gone', spec: toFile('data') })))

@@ -64,7 +64,7 @@ async function tell(on: Stage): Promise<void> {
   await on.apply(await exampleWith('globex-zendesk', 'not-the-secret'))
   const table = followTable(on)
   await on.until('acme', ({ status }) => status?.connection === 'Connected')
-  await on.until('globex', ({ status }) => status?.connection === 'Error')
+  await on.until('globex', ({ status }) => status?.conditions?.some(isWrongSecret))
   await table.stop()
 
   title('What is wrong with globex? The message says it')
@@ -96,6 +96,9 @@ async function tell(on: Stage): Promise<void> {
   title('The records')
   await showRecords(on, { users: USERS, activities: ACTIVITIES })
 }
+
+const isWrongSecret = ({ type, reason }: { type: string; reason: string }) =>
+  type === 'Ready' && reason === 'InvalidClient'
 
 /** Follows a connector's run by its pod's log until it has ended well. */
 async function watchRun(on: Stage, name: string): Promise<void> {

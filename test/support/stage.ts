@@ -93,15 +93,19 @@ export async function startStage(options: { name: string }): Promise<Stage> {
 
     const startOperator = async (environment: Readonly<Record<string, string>> = {}): Promise<Operator> => {
       const log = openSync(operatorLog, 'a')
-      const child = spawn(process.execPath, [program, 'operator', '--kubeconfig', kubeconfig, '--image', IMAGE], {
-        stdio: ['ignore', log, log],
-        env: {
-          PATH: process.env.PATH,
-          HTTPS_PROXY: simulator.proxyUrl,
-          NODE_EXTRA_CA_CERTS: simulator.caFile,
-          ...environment,
+      const child = spawn(
+        process.execPath,
+        [program, 'operator', '--kubeconfig', kubeconfig, '--image', IMAGE, '--metrics-bind-address', '127.0.0.1:0'],
+        {
+          stdio: ['ignore', log, log],
+          env: {
+            PATH: process.env.PATH,
+            HTTPS_PROXY: simulator.proxyUrl,
+            NODE_EXTRA_CA_CERTS: simulator.caFile,
+            ...environment,
+          },
         },
-      })
+      )
       closeSync(log)
       const ended = new Promise<number | NodeJS.Signals | null>((resolve) => {
         child.once('exit', (code, signal) => resolve(code ?? signal))

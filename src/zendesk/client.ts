@@ -2,16 +2,18 @@
 
 import type { Credentials } from '../connector/credentials.ts'
 import type { Spent } from '../connector/run.ts'
+import { WINDOW_MS } from '../connector/schedule.ts'
 import type { StreamName } from '../connector/schema.ts'
 import { orAborted } from './aborted.ts'
 import { absence, explainForbidden } from './access.ts'
-import { ZendeskError } from './errors.ts'
+import { type Trouble, ZendeskError } from './errors.ts'
 import { createExchange, type ExchangeOptions } from './exchange.ts'
 import type { EndpointLimit } from './limits.ts'
-import { Again, type Persistence, persist } from './persist.ts'
+import { Again, persist } from './persist.ts'
 import { PROBES } from './probes.ts'
 import { readToken, requestToken } from './token.ts'
 import { judge } from './verdict.ts'
+import { createWaits, type WaitsOptions } from './waits.ts'
 
 export type ReadOptions = {
   /** The stream that is read: for the sentence when Zendesk forbids it. */
@@ -19,9 +21,20 @@ export type ReadOptions = {
   readonly limit?: EndpointLimit
   /** Ends the wait for budget, back-off and answer; the promise then rejects with the signal's reason. */
   readonly signal: AbortSignal
+  /** Zendesk took too long over this page (504, T): `path` is asked for again afterwards and may name a smaller one. */
+  readonly onTooLarge?: () => void
 }
 
-export type Usage = { readonly requests: number; readonly throttled: number; readonly spent: readonly Spent[] }
+export type Usage = {
+  readonly requests: number
+  /** Requests answered with 429. */
+  readonly throttled: number
+  /** Time spent waiting because Zendesk, or courtesy to other clients, asked for it. */
+  readonly throttledMs: number
+  /** Attempts that were repeated, by the kind of failure. */
+  readonly retries: Readonly<Record<string, number>>
+  readonly spent: readonly Spent[]
+}
 
 export type ZendeskClient = {
   /**
@@ -29,20 +42,27 @@ export type ZendeskClient = {
    * its content type; tries again by itself through everything that passes.
    * @throws ZendeskError when Zendesk refuses, or when it gave no answer for as long as the run can wait.
    */
-  get(path: string, options: ReadOptions): Promise<string>
+  get(path: () => string, options: ReadOptions): Promise<string>
   /** Zendesk's own clock now, from the `Date` of its answers; asks for a token when there was none yet. */
   now(signal: AbortSignal): Promise<Date>
   /** Requests so far, those for tokens included; `spent` those of the last minute, by age. */
   usage(): Usage
+  /** What requests wait for just now, for people; undefined: nothing. */
+  waiting(): string | undefined
+  /** How many requests side by side would use the budget: 1 when the budget, and not latency, is the limit. */
+  sideBySide(): number
   /** Forgets its timers. */
   close(): void
 }
 
-export type ClientOptions = ExchangeOptions &
-  Omit<Persistence, 'monotonic'> & {
-    readonly endpoint: string
+export type ClientOptions = Omit<ExchangeOptions, 'windowMs' | 'waits'> &
+  Pick<WaitsOptions, 'onWait'> & {
     /** Read again at each token, so that a rotated secret is taken up. */
     readonly credentials: () => Promise<Credentials>
+    /** From [0, 1). */
+    readonly random: () => number
+    /** What `requestsPerMinute` and all limits are counted by. Default: a minute. */
+    readonly windowMs?: number
   }
 
 /** More than the longest slice of a run; more than 300 and less than 172,800 s (D). */
@@ -53,9 +73,15 @@ const TOKEN_MARGIN_MS = 60_000
 type Token = { readonly text: string; readonly goodUntil: number }
 
 export function createClient(options: ClientOptions): ZendeskClient {
-  const { endpoint, clock, random, onWait } = options
-  const exchange = createExchange(options)
-  const persistence = { monotonic: clock.monotonic, random, onWait }
+  const { endpoint, clock, random, onWait, windowMs = WINDOW_MS } = options
+  const { monotonic } = clock
+  const waits = createWaits({ monotonic, onWait, onceInMs: windowMs })
+  const exchange = createExchange({ ...options, windowMs, waits })
+  const retries: Partial<Record<Trouble, number>> = {}
+  const onRetry = (trouble: Trouble) => {
+    retries[trouble] = (retries[trouble] ?? 0) + 1
+  }
+  const persistence = { monotonic, random, waits, onRetry }
   // A token is for all: its request must not end because the one reader that asked first has ended.
   const closing = new AbortController()
   let held: Token | undefined
@@ -68,7 +94,7 @@ export function createClient(options: ClientOptions): ZendeskClient {
         const minted = readToken(answer, endpoint, clock.now(), TOKEN_SECONDS)
         if (minted.kind === 'refused') throw new ZendeskError(minted.reason, minted.message)
         if (minted.kind === 'again') return new Again(minted)
-        return { text: minted.token, goodUntil: clock.monotonic() + minted.expiresInMs - TOKEN_MARGIN_MS }
+        return { text: minted.token, goodUntil: monotonic() + minted.expiresInMs - TOKEN_MARGIN_MS }
       },
       closing.signal,
       persistence,
@@ -76,7 +102,7 @@ export function createClient(options: ClientOptions): ZendeskClient {
 
   /** One token for all requests in flight: whoever finds none asks for it, the others wait for the same. */
   const token = async (signal: AbortSignal): Promise<Token> => {
-    if (held !== undefined && held.goodUntil > clock.monotonic()) return held
+    if (held !== undefined && held.goodUntil > monotonic()) return held
     minting ??= mint()
       .then((fresh) => {
         held = fresh
@@ -88,7 +114,7 @@ export function createClient(options: ClientOptions): ZendeskClient {
     return orAborted(minting, signal)
   }
 
-  const get = (path: string, { stream, limit, signal }: ReadOptions): Promise<string> => {
+  const get = (path: () => string, { stream, limit, signal, onTooLarge }: ReadOptions): Promise<string> => {
     let refused = 0
     let absent = 0
     return persist(
@@ -99,17 +125,18 @@ export function createClient(options: ClientOptions): ZendeskClient {
             { method: 'GET', path: one, headers: { authorization: `Bearer ${used.text}` }, signal },
             ofEndpoint,
           )
-        const answer = await read(path, limit)
+        const answer = await read(path(), limit)
         const verdict = judge(answer, endpoint, clock.now(), limit?.header)
         switch (verdict.kind) {
           case 'good':
             return answer.body
           case 'again':
+            if (verdict.trouble === '504') onTooLarge?.()
             return new Again(verdict)
           case 'absent':
             // Once may be a gateway's doing; the connection test has seen that something is there.
             absent += 1
-            if (absent < 3) return new Again({ reason: 'ZendeskUnavailable', message: verdict.message })
+            if (absent < 3) return new Again({ ...passingAbsence, message: verdict.message })
             throw refusal(absence(stream, PROBES[stream], verdict))
           case 'forbidden':
             throw refusal(await explainForbidden(stream, PROBES[stream], (one) => read(one)))
@@ -117,7 +144,7 @@ export function createClient(options: ClientOptions): ZendeskClient {
             refused += 1
             if (refused > 1) throw refusal(tokenRefused)
             if (held === used) held = undefined
-            return new Again({ ...tokenRefused, waitMs: 0 })
+            return new Again(tokenRefused)
         }
       },
       signal,
@@ -131,7 +158,9 @@ export function createClient(options: ClientOptions): ZendeskClient {
       if (exchange.clockOffsetMs() === undefined) await token(signal)
       return new Date(clock.now().getTime() + (exchange.clockOffsetMs() ?? 0))
     },
-    usage: exchange.usage,
+    usage: () => ({ ...exchange.usage(), throttledMs: waits.throttledMs(), retries: { ...retries } }),
+    waiting: waits.now,
+    sideBySide: exchange.sideBySide,
     close: () => {
       closing.abort(new Error('the client is closed'))
       exchange.close()
@@ -139,7 +168,11 @@ export function createClient(options: ClientOptions): ZendeskClient {
   }
 }
 
+const passingAbsence = { reason: 'ZendeskUnavailable', trouble: '404', waitMs: undefined } as const
+
 const tokenRefused = {
+  trouble: '401',
+  waitMs: 0,
   reason: 'InvalidClient',
   message: 'Zendesk refuses a token that it has just issued: check the OAuth client in Zendesk’s Admin Center.',
 } as const

@@ -2,8 +2,9 @@
  * One HTTP exchange with one Zendesk account. Nothing but the account's own host is ever contacted: a redirect is an
  * answer like any other and is not followed.
  */
-import { EnvHttpProxyAgent, request } from 'undici'
-import { ZendeskError } from './errors.ts'
+import { EnvHttpProxyAgent, Pool, request } from 'undici'
+import { orAborted } from './aborted.ts'
+import { type Trouble, ZendeskError } from './errors.ts'
 
 export type HttpRequest = {
   readonly method: 'GET' | 'POST'
@@ -27,34 +28,50 @@ export type Transport = (request: HttpRequest) => Promise<HttpAnswer>
 /** How companies reach the internet; empty: directly. CAs come through NODE_EXTRA_CA_CERTS, which Node itself reads. */
 export type Egress = { readonly httpsProxy: string | undefined; readonly noProxy: string | undefined }
 
-/** No byte for this long means that nothing will come. */
 const STALL_MS = 30_000
+/** To the proxy, and through it. */
+const CONNECT_MS = 10_000
 /** The largest page seen in the documentation is far below; beyond it something is not Zendesk's API. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024
 
-/** Opens connections to `endpoint` (a host such as acme.zendesk.com) as they are needed and keeps them. */
-export function connectTo(endpoint: string, egress: Egress): { send: Transport; close: () => Promise<void> } {
+/**
+ * Opens connections to `endpoint` (a host such as acme.zendesk.com) as they are needed and keeps them. `stallMs`: no byte
+ * for this long means that nothing will come.
+ */
+export function connectTo(
+  endpoint: string,
+  egress: Egress,
+  { stallMs = STALL_MS }: { readonly stallMs?: number } = {},
+): { send: Transport; close: () => Promise<void> } {
+  const connectMs = Math.min(CONNECT_MS, stallMs)
   const agent = new EnvHttpProxyAgent({
     // Undefined would be filled in from the environment, past what was parsed and handed to the sync pods.
     httpProxy: egress.httpsProxy ?? '',
     httpsProxy: egress.httpsProxy ?? '',
     noProxy: egress.noProxy ?? '',
     allowH2: false,
-    headersTimeout: STALL_MS,
-    bodyTimeout: STALL_MS,
+    headersTimeout: stallMs,
+    bodyTimeout: stallMs,
     maxResponseSize: MAX_BODY_BYTES,
-    connect: { timeout: 10_000 },
+    connect: { timeout: connectMs },
+    connectTimeout: connectMs,
+    // By default a proxy that says nothing at all is waited for for five minutes.
+    clientFactory: (origin, proxy) => new Pool(origin, { ...proxy, headersTimeout: stallMs }),
   })
   const send: Transport = async ({ method, path, headers, body, signal }) => {
     signal.throwIfAborted()
+    let isAnswered = false
     try {
-      const answer = await request(`https://${endpoint}${path}`, {
+      const asked = request(`https://${endpoint}${path}`, {
         dispatcher: agent,
         method,
         headers: { accept: 'application/json', 'user-agent': 'zendesk-connector', ...headers },
         body: body ?? null,
         signal,
       })
+      // While it connects, the library does not look at the signal.
+      const answer = await orAborted(asked, signal)
+      isAnswered = true
       const text = await answer.body.text()
       return {
         status: answer.statusCode,
@@ -66,7 +83,7 @@ export function connectTo(endpoint: string, egress: Egress): { send: Transport; 
       }
     } catch (error) {
       if (signal.aborted) throw signal.reason
-      throw explain(error, endpoint)
+      throw explain(error, endpoint, stallMs, isAnswered)
     }
   }
   return { send, close: () => agent.destroy() }
@@ -74,34 +91,44 @@ export function connectTo(endpoint: string, egress: Egress): { send: Transport; 
 
 const untrusted = /^(UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS|ERR_SSL|EPROTO)/
 
-/** A library's error → ours: the code decides, its text is never shown. */
-function explain(error: unknown, endpoint: string): ZendeskError {
+/** A library's error → ours: the code decides, its text is never shown. `isAnswered`: the headers had come. */
+function explain(error: unknown, endpoint: string, stallMs: number, isAnswered: boolean): ZendeskError {
   const code = codeOf(error)
   if (untrusted.test(code)) {
     return new ZendeskError(
       'TlsError',
       `The TLS certificate shown for ${endpoint} is not trusted (${code}): add your company's CA through NODE_EXTRA_CA_CERTS, or check what answers in Zendesk's place.`,
+      'tls',
     )
   }
-  const network = (what: string) => new ZendeskError('NetworkError', what)
+  const network = (trouble: Trouble, what: string) => new ZendeskError('NetworkError', what, trouble)
   switch (code) {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return network(`DNS has no address for ${endpoint} or for the proxy: check the cluster's DNS and egress.`)
+      return network('dns', `DNS has no address for ${endpoint} or for the proxy: check the cluster's DNS and egress.`)
     case 'ECONNREFUSED':
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
-      return network(`No connection to ${endpoint} (${code}): check firewall, NetworkPolicy and HTTPS_PROXY.`)
+      return network(
+        'connect',
+        `No connection to ${endpoint} (${code}): check firewall, NetworkPolicy and HTTPS_PROXY.`,
+      )
     case 'UND_ERR_HEADERS_TIMEOUT':
     case 'UND_ERR_BODY_TIMEOUT':
-      return network(`${endpoint} sent nothing for ${STALL_MS / 1000} s: check the proxy and the network in between.`)
+      return network(
+        'stall',
+        `${endpoint} sent nothing for ${stallMs / 1000} s: check the proxy and the network in between.`,
+      )
     case 'UND_ERR_ABORTED':
     case '':
-      return network(`The proxy refused to connect to ${endpoint}: allow *.zendesk.com in its rules.`)
+      return network('proxy', `The proxy refused to connect to ${endpoint}: allow *.zendesk.com in its rules.`)
     default:
-      return network(`The connection to ${endpoint} broke (${code}): check the proxy and the network in between.`)
+      return network(
+        isAnswered && code !== 'ECONNRESET' ? 'body' : 'reset',
+        `The connection to ${endpoint} broke (${code}): check the proxy and the network in between.`,
+      )
   }
 }
 

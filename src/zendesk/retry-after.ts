@@ -3,7 +3,7 @@
 /** Longest advice that is followed as it stands: more is a mistake of the sender's clock. */
 const LONGEST_MS = 15 * 60_000
 
-/** `Retry-After` (seconds or an HTTP date) → milliseconds from `now`; undefined: no advice. */
+/** `Retry-After` (seconds, or a date as HTTP or ISO 8601 writes it) → milliseconds from `now`; undefined: no advice. */
 export function retryAfter(header: string | undefined, now: Date): number | undefined {
   if (header === undefined) return undefined
   const text = header.trim()
@@ -11,19 +11,29 @@ export function retryAfter(header: string | undefined, now: Date): number | unde
   return Number.isFinite(wait) ? Math.min(Math.max(wait, 0), LONGEST_MS) : undefined
 }
 
+export type Advised = {
+  readonly status: number
+  /** Value of a header by its lower-case name. */
+  readonly header: (name: string) => string | undefined
+}
+
 /**
- * Advice of an answer, by what Zendesk sends: `Retry-After`, an endpoint's `zendesk-ratelimit-…: total=; remaining=;
- * resets=` (D), `ratelimit-reset` in seconds or, for access logs, as a date-time (D).
+ * Advice of an answer. `Retry-After` holds for any; what a limit says of its reset stands in good answers too, and is
+ * advice in a 429 only: an endpoint's `zendesk-ratelimit-…: total=; remaining=; resets=` (D), `ratelimit-reset` in
+ * seconds or, for access logs, as a date-time (D). A date is Zendesk's: it counts from the answer's own `Date`, and from
+ * `now` where there is none.
  */
 export function advisedWait(
-  header: (name: string) => string | undefined,
+  { status, header }: Advised,
   endpointHeader: string | undefined,
   now: Date,
 ): number | undefined {
+  const answeredAt = new Date(header('date') ?? Number.NaN)
+  const from = Number.isFinite(answeredAt.getTime()) ? answeredAt : now
+  const ofAny = retryAfter(header('retry-after'), from)
+  if (ofAny !== undefined || status !== 429) return ofAny
   const ofEndpoint = endpointHeader === undefined ? undefined : /resets=(\d+)/.exec(header(endpointHeader) ?? '')?.[1]
-  return (
-    retryAfter(header('retry-after'), now) ?? retryAfter(ofEndpoint, now) ?? retryAfter(header('ratelimit-reset'), now)
-  )
+  return retryAfter(ofEndpoint, from) ?? retryAfter(header('ratelimit-reset'), from)
 }
 
 /** Wait before attempt `attempt` (0, 1, …) without advice: exponential with full jitter, `random` from [0, 1). */

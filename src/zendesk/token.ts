@@ -3,7 +3,7 @@ import type { Credentials } from '../connector/credentials.ts'
 import type { Reason } from '../connector/reasons.ts'
 import type { HttpAnswer, Transport } from './http.ts'
 import { parseBody, tokenAnswer, tokenError } from './schemas.ts'
-import { judge } from './verdict.ts'
+import { judge, type Passing } from './verdict.ts'
 
 /** `read` covers every stream; whether finer scopes cover groups and roles is unproven (zendesk-api.md, I). */
 const SCOPE = 'read'
@@ -11,7 +11,7 @@ const SCOPE = 'read'
 export type Minted =
   | { readonly kind: 'token'; readonly token: string; readonly expiresInMs: number }
   | { readonly kind: 'refused'; readonly reason: Reason; readonly message: string }
-  | { readonly kind: 'again'; readonly reason: Reason; readonly message: string; readonly waitMs: number | undefined }
+  | ({ readonly kind: 'again' } & Passing)
 
 /**
  * One request for a token. `lifetimeSeconds` must be more than 300 and less than 172,800 (D).
@@ -67,6 +67,7 @@ export function readToken(answer: HttpAnswer, endpoint: string, now: Date, lifet
       kind: 'again',
       reason: 'ZendeskUnavailable',
       message: `${endpoint} answered the token request with something unknown: check what answers in Zendesk's place.`,
+      trouble: 'body',
       waitMs: undefined,
     }
   }

@@ -1,5 +1,6 @@
 /** What an answer means. One place judges status codes; everybody else acts on the verdict. */
 import type { Reason } from '../connector/reasons.ts'
+import type { Trouble } from './errors.ts'
 import type { HttpAnswer } from './http.ts'
 import { advisedWait } from './retry-after.ts'
 
@@ -11,21 +12,34 @@ export type Verdict =
   | { readonly kind: 'forbidden' }
   /** There is nothing at this address. */
   | { readonly kind: 'absent'; readonly message: string }
-  /** No useful answer: may pass by itself. `waitMs` is Zendesk's own advice. */
-  | { readonly kind: 'again'; readonly reason: Reason; readonly message: string; readonly waitMs: number | undefined }
+  /** No useful answer: may pass by itself. */
+  | ({ readonly kind: 'again' } & Passing)
+
+/** What may go better next time; `waitMs` is Zendesk's own advice. */
+export type Passing = {
+  readonly reason: Reason
+  readonly message: string
+  readonly trouble: Trouble
+  readonly waitMs: number | undefined
+}
 
 /** Judges an answer of `endpoint`; `now` is our clock, for advice given as a date. */
 export function judge(answer: HttpAnswer, endpoint: string, now: Date, endpointHeader?: string): Verdict {
   const { status } = answer
-  const again = (reason: Reason, message: string): Verdict => ({
+  const again = (trouble: Trouble, reason: Reason, message: string): Verdict => ({
     kind: 'again',
     reason,
     message,
-    waitMs: advisedWait(answer.header, endpointHeader, now),
+    trouble,
+    waitMs: advisedWait(answer, endpointHeader, now),
   })
   if (status >= 200 && status < 300) {
-    if (isJson(answer)) return { kind: 'good' }
+    if (isWhole(answer)) return { kind: 'good' }
+    if (isJson(answer)) {
+      return again('body', 'ZendeskUnavailable', `${endpoint} answered with JSON that is cut off: it is asked again.`)
+    }
     return again(
+      'body',
       'ZendeskUnavailable',
       `${endpoint} answered with something that is not JSON: check what answers in Zendesk's place, such as a proxy's login page.`,
     )
@@ -46,11 +60,28 @@ export function judge(answer: HttpAnswer, endpoint: string, now: Date, endpointH
   }
   if (status === 429) {
     return again(
+      '429',
       'RateLimited',
       `${endpoint} answers 429: other clients use the account's budget, so lower spec.rateLimit or theirs.`,
     )
   }
-  return again('ZendeskUnavailable', `${endpoint} answers with HTTP ${status}: see status.zendesk.com if it lasts.`)
+  if (status === 504) {
+    return again(
+      '504',
+      'ZendeskUnavailable',
+      `${endpoint} takes too long (504): a smaller page is asked for if there is one.`,
+    )
+  }
+  return again(
+    status === 503 ? '503' : status >= 500 ? '5xx' : '4xx',
+    'ZendeskUnavailable',
+    `${endpoint} answers with HTTP ${status}: see status.zendesk.com if it lasts.`,
+  )
+}
+
+/** JSON by its content type, with an end: a body can be cut off where HTTP does not notice. */
+function isWhole(answer: HttpAnswer): boolean {
+  return isJson(answer) && /[}\]]\s*$/.test(answer.body.slice(-64))
 }
 
 function isJson(answer: HttpAnswer): boolean {

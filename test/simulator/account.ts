@@ -87,8 +87,6 @@ export type AccountState = {
 
 type Limiters = { readonly account: Limiter; readonly incremental: Limiter; readonly accessLogs: Limiter }
 
-const pageCacheBytes = 32 * 2 ** 20
-
 /** A new account, its population ending now. */
 export function createAccount(
   subdomain: string,
@@ -106,7 +104,7 @@ export function createAccount(
   const accessLog = createAccessLog(settings, now)
   const ledger = createLedger(settings.recordServed)
   const faults = createFaults(settings.seed)
-  const cacheBytes = settings.recordServed ? 0 : pageCacheBytes
+  const cacheBytes = settings.recordServed ? 0 : settings.pageCacheBytes
   const pages = createPageCache(cacheBytes, () => users.revision() + activities.revision())
   const world: World = { subdomain, settings, clock, users, activities, accessLog, collections, oauth, pages }
 

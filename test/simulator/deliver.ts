@@ -31,7 +31,8 @@ export function spoil(answer: Answer, effect: Effect | undefined, clock: Clock):
 
 /** Whether the whole answer reaches the client, as far as the server is concerned. */
 export function arrives(effect: Effect | undefined): boolean {
-  return !(effect?.kind === 'cutOff' || effect?.kind === 'reset' || effect?.kind === 'stall')
+  if (effect?.kind === 'stall') return effect.seconds !== undefined
+  return !(effect?.kind === 'cutOff' || effect?.kind === 'reset')
 }
 
 /** Writes the answer, or as much of it as the fault leaves; `hangUp` ends or resets the connection underneath TLS. */

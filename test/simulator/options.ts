@@ -77,6 +77,11 @@ export const accountSchema = z.strictObject({
   recordServed: z.boolean().default(false),
   /** `users/count` never says more than this, as Zendesk's estimate. */
   countCap: z.int().positive().default(100_000),
+  /** Pages that are kept so that they need not be made again, in bytes. */
+  pageCacheBytes: z
+    .int()
+    .nonnegative()
+    .default(32 * 2 ** 20),
   seed: z.int().default(1),
 })
 

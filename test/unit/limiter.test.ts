@@ -13,7 +13,7 @@ const monotonic = () => performance.now()
 const forever = new AbortController().signal
 
 function aLimiter(limit: number, windowMs: number, spent: readonly Spent[] = []): Limiter {
-  const limiter = createLimiter({ limit, windowMs, spent, monotonic })
+  const limiter = createLimiter({ windowMs, spent, monotonic, allowance: () => ({ limit, pace: undefined }) })
   limiters.push(limiter)
   return limiter
 }

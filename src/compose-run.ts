@@ -41,7 +41,7 @@ export async function composeRun(orders: RunOrders, parts: RunParts): Promise<Ru
     ...others,
     sink,
     clock: systemClock,
-    client: ({ guard, spent }) => {
+    client: ({ guard, isHeld, spent }) => {
       const client = createClient({
         send: zendesk.send,
         endpoint: orders.endpoint,
@@ -49,6 +49,7 @@ export async function composeRun(orders: RunOrders, parts: RunParts): Promise<Ru
         requestsPerMinute: orders.requestsPerMinute,
         spent,
         guard,
+        isHeld,
         clock: { now, monotonic },
         random: Math.random,
         onWait,

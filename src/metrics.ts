@@ -121,7 +121,9 @@ export function createMetrics(now: () => Date): Metrics {
         if (!seen.has(key)) seen.set(key, nothingYet)
         return
       }
-      if (holder.released || progress.percent === undefined) percents.delete(key)
+      // A run that died has not released what it held.
+      const isActive = observed.runs.some(({ run, state }) => run === holder.run && state === 'Active')
+      if (holder.released || !isActive || progress.percent === undefined) percents.delete(key)
       else percents.set(key, progress.percent)
       const pod = `${holder.run}/${holder.pod}`
       const before = seen.get(key)

@@ -73,7 +73,7 @@ export async function openSink(orders: RunOrders, surroundings: SinkSurroundings
       })
     }
     case 'stdout':
-      return createStdoutSink(process.stdout)
+      return createStdoutSink(process.stdout, { clock, signal })
   }
 }
 

@@ -10,6 +10,7 @@ import { isLasting } from './reasons.ts'
 import type { Spent } from './run.ts'
 import {
   earliest,
+  HOLD_MS,
   later,
   latest,
   MOST_PER_TEST,
@@ -101,8 +102,12 @@ const whenIdle: Due = (given) => {
 }
 
 /** When the requests of the last run's last minute leave room for a test within the rate. */
-const budgetHasRoom: Due = ({ observed: { connector, checkpoint } }) =>
-  checkpoint?.budget && roomForTest(checkpoint.budget.spent, checkpoint.budget.at, connector)
+const budgetHasRoom: Due = ({ observed: { connector, checkpoint } }) => {
+  const { holder, budget } = checkpoint ?? {}
+  // It died without a word: its last minute counts as fully spent.
+  if (holder?.released === false) return later(holder.renewTime, HOLD_MS + WINDOW_MS)
+  return budget && roomForTest(budget.spent, budget.at, connector)
+}
 
 /** Tests keep to the rate among themselves, and a second apart: a rule that insists, for whatever cause, makes no storm. */
 const testsHaveRoom: Due = ({ observed: { connector }, spentByTests, now }) => {

@@ -129,6 +129,8 @@ export const chainState = z.object({
   next: z.int().min(0),
   /** The stream's own position (a time, a cursor, a snapshot and a cursor); none before its first segment. */
   position: z.string().optional(),
+  /** Of a log: everything up to then was read to its end; nothing came that would have moved the position. */
+  readTo: time.optional(),
   /** Fixed by the stream's first run: nothing older is ever read. */
   lowerBound: time,
   records: z.int(),

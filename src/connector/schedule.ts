@@ -16,6 +16,8 @@ export const REPORT_GRACE_MS = 5 * SECOND
 export const PROGRESS_MS = 30 * SECOND
 /** Rates are per minute, wherever it begins. */
 export const WINDOW_MS = MINUTE
+/** A pod whose last renewal of the checkpoint is older than this sends no request. */
+export const HOLD_MS = 15 * SECOND
 /** The most requests that one connection test makes: for a token, two for who we are, and one for each of nine streams. */
 export const MOST_PER_TEST = 12
 /** A run gives way after this long. */

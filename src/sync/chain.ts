@@ -49,6 +49,7 @@ function adopt(chain: ChainState, header: SegmentHeader, account: string): Chain
     next: header.number + 1,
     position: header.end,
     lowerBound: header.lowerBound,
+    ...(chain.readTo !== undefined && { readTo: chain.readTo }),
     records: header.total,
     ...(header.newest !== undefined && { newestRecordTime: header.newest }),
     complete: chain.complete || header.complete,
@@ -58,8 +59,17 @@ function adopt(chain: ChainState, header: SegmentHeader, account: string): Chain
 /** Keys kept in the checkpoint for a sink that cannot be read back: a ConfigMap holds 1 MiB for all streams. */
 export const RECENT_IN_CHECKPOINT = 1000
 
-/** Keys of what the chain holds already and the coming reading may serve again. @throws SinkError */
-export async function recall(stream: Stream, chain: ChainState, reading: Reading, place: Place): Promise<Recent> {
+/**
+ * Keys of what the chain holds already and the coming reading may serve again.
+ * @throws SinkError; the signal's reason.
+ */
+export async function recall(
+  stream: Stream,
+  chain: ChainState,
+  reading: Reading,
+  place: Place,
+  stop: AbortSignal,
+): Promise<Recent> {
   const recent = stream.kind.recent()
   const { readBack } = place.sink
   if (readBack === undefined) {
@@ -67,7 +77,8 @@ export async function recall(stream: Stream, chain: ChainState, reading: Reading
     for (const key of chain.recent ?? []) recent.add(key, time)
     return recent
   }
-  for (const number of await segmentsToRecall(stream, chain, reading, readBack)) {
+  for (const number of await segmentsToRecall(stream, chain, reading, readBack, stop)) {
+    stop.throwIfAborted()
     for await (const { key, time } of publishedEvents(stream, number, place, readBack)) recent.add(key, time)
   }
   return recent
@@ -96,11 +107,18 @@ const publishedEvent = z.object({
   raw_data: z.string(),
 })
 
-/** Numbers, oldest first. Stops at one that is gone: consumers may remove what is older than a day. */
-async function segmentsToRecall({ name, kind }: Stream, chain: ChainState, reading: Reading, readBack: ReadBack) {
+/** Numbers, oldest first. Stops at one that is gone: consumers may remove what is older than two days. */
+async function segmentsToRecall(
+  { name, kind }: Stream,
+  chain: ChainState,
+  reading: Reading,
+  readBack: ReadBack,
+  stop: AbortSignal,
+) {
   const numbers: number[] = []
   let records = 0
   for (let number = chain.next - 1; number >= 0 && numbers.length < kind.readBackMost; number--) {
+    stop.throwIfAborted()
     const header = await readBack.header(name, number)
     if (header === undefined || !kind.mustRemember(header, reading, records)) break
     numbers.unshift(number)

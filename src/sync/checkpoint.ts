@@ -3,6 +3,7 @@
  * its renewal old, because it was frozen or cut off, asks before it sends another request.
  */
 import type { ChainState, Checkpoint, Progress, Report, Spent } from '../connector/run.ts'
+import { HOLD_MS } from '../connector/schedule.ts'
 import type { Clock } from './clock.ts'
 
 /** Where the checkpoint is kept. A write whose `version` is not the kept one fails with `reason: 'Conflict'`. */
@@ -14,6 +15,11 @@ export type CheckpointStore = {
 /** The checkpoint is gone, or out of reach for good: its connector was deleted, or someone removed it or our right to it. */
 export class CheckpointGone extends Error {
   override readonly name = 'CheckpointGone'
+}
+
+/** The store does not answer, or not with a checkpoint. */
+export class CheckpointSilent extends Error {
+  override readonly name = 'CheckpointSilent'
 }
 
 /** Another run holds the checkpoint. */
@@ -44,7 +50,12 @@ export type Hold = {
    * @throws Fenced; the signal's reason when it is aborted meanwhile.
    */
   guard(): Promise<void>
-  /** Asks the store now. @throws Fenced */
+  /**
+   * Whether a request that `guard` has let through may still be sent: it may have waited since for its connection, in a
+   * process that was frozen.
+   */
+  isHeld(): boolean
+  /** Asks the store now. @throws Fenced, CheckpointSilent */
   confirm(): Promise<void>
   /** Where a stream's chain stands from now on; written soon. */
   move(stream: string, chain: ChainState): void
@@ -62,15 +73,15 @@ export type HoldOptions = {
   readonly onSilence?: (isSilent: boolean) => void
 }
 
-/** Renewed at least this often … */
+/** Renewed at least this often; HOLD_MS says when it is too old. */
 const RENEW_MS = 10_000
-/** … and past this age no request is sent. */
-export const GOOD_MS = 15_000
 const RETRY_MS = 1000
 /** How long the claim is tried … */
 const CLAIM_MS = 30_000
 /** … and any other write that must not fail: a pod that is told to end has ten seconds in all. */
 const INSIST_MS = 5000
+/** The last write of a process that is told to end, though it may have to wait for one under way. */
+const STOPPED_MS = 3500
 
 /** Takes the checkpoint. @throws Fenced when a later run has it; as the store does when it does not answer for 30 s. */
 export async function claim(store: CheckpointStore, who: Claimant, options: HoldOptions): Promise<Hold> {
@@ -84,6 +95,8 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
   let version = ''
   let renewedAt = Number.NEGATIVE_INFINITY
   let fenced: Fenced | CheckpointGone | undefined
+  /** Ends renewals. */
+  const released = new AbortController()
   const moved = new Map<string, ChainState>()
   let ending: Pick<Checkpoint, 'report' | 'budget'> | undefined
 
@@ -113,6 +126,7 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
       } catch (error) {
         if (hasReason(error, 'NotFound', 'Forbidden')) {
           fenced = new CheckpointGone('The checkpoint is gone.')
+          released.abort()
           throw fenced
         }
         if (!hasReason(error, 'Conflict')) throw error
@@ -121,6 +135,7 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
         const holder = read.checkpoint?.holder
         if (holder !== undefined && !isOurs(holder)) {
           fenced = new Fenced('Another run has taken over.')
+          released.abort()
           throw fenced
         }
         if (read.checkpoint !== undefined) written = read.checkpoint
@@ -143,6 +158,16 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
     }
   }
 
+  /** The work's outcome, or an error when it takes too long: a call that hangs ends later, and nobody hears of it. */
+  const within = async (milliseconds: number, work: Promise<void>): Promise<void> => {
+    const done = new AbortController()
+    const late = clock.wait(milliseconds, done.signal).then(() => {
+      if (!done.signal.aborted) throw new CheckpointSilent('The last write was not answered.')
+    })
+    work.catch(() => undefined)
+    await Promise.race([work, late]).finally(() => done.abort())
+  }
+
   await insist(async () => {
     for (;;) {
       const read = await store.read()
@@ -162,7 +187,6 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
     }
   }, CLAIM_MS)
 
-  const released = new AbortController()
   const over = AbortSignal.any([signal, released.signal])
   const renewForEver = async () => {
     while (!released.signal.aborted && fenced === undefined) {
@@ -179,7 +203,7 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
     chains: written.streams,
     guard: async () => {
       let isSilent = false
-      while (fenced === undefined && clock.monotonic() - renewedAt > GOOD_MS) {
+      while (fenced === undefined && clock.monotonic() - renewedAt > HOLD_MS) {
         if (over.aborted) throw over.reason
         await write().catch(async (error: unknown) => {
           if (isFinal(error)) return
@@ -191,7 +215,11 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
       if (isSilent) options.onSilence?.(false)
       if (fenced !== undefined) throw fenced
     },
-    confirm: () => insist(write, INSIST_MS),
+    isHeld: () => fenced === undefined && clock.monotonic() - renewedAt <= HOLD_MS,
+    confirm: () =>
+      insist(write, INSIST_MS).catch((error: unknown) => {
+        throw isFinal(error) ? error : new CheckpointSilent('The store of checkpoints does not answer.')
+      }),
     move: (stream, chain) => {
       moved.set(stream, chain)
       // A failure shows again at the next renewal, and stops the requests when it lasts.
@@ -200,7 +228,8 @@ export async function claim(store: CheckpointStore, who: Claimant, options: Hold
     release: async (report, spent) => {
       released.abort()
       ending = { report, budget: { at: clock.now().toISOString(), spent: [...spent] } }
-      await insist(write, INSIST_MS)
+      const last = insist(write, INSIST_MS)
+      await (signal.aborted ? within(STOPPED_MS, last) : last)
     },
   }
 }

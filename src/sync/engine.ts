@@ -56,7 +56,7 @@ export async function syncStream(stream: Stream, run: Run, tally: Tally): Promis
 }
 
 async function extendChain(stream: Stream, begin: ChainState, reading: Reading, run: Run, tally: Tally) {
-  const recent = await recall(stream, begin, reading, run)
+  const recent = await recall(stream, begin, reading, run, run.stop)
   const options = {
     stream,
     reading,
@@ -71,6 +71,7 @@ async function extendChain(stream: Stream, begin: ChainState, reading: Reading, 
   const given = new AbortController()
   const signal = AbortSignal.any([run.stop, given.signal])
   const pages = readAhead(readSlices(stream, reading, tally.counted(run.source), signal), sizeOf, AHEAD)
+  const readTo = stream.kind.readTo?.(reading)
   let chain = begin
   let hand = openHand(chain, reading.position, options)
   const move = (to: ChainState) => {
@@ -82,9 +83,9 @@ async function extendChain(stream: Stream, begin: ChainState, reading: Reading, 
   try {
     for (;;) {
       const item = (await pages.take(hand.due)) ?? { why: 'stopped' as const }
-      const ending = item !== 'later' && 'why' in item ? item : undefined
-      if (item !== 'later' && 'records' in item) await hand.add(item)
-      if (ending?.why === 'end') await hand.end(missingSince(stream, reading, recent, run))
+      const refused = item !== 'later' && 'records' in item ? await hand.add(item) : undefined
+      const ending = refused ?? (item !== 'later' && 'why' in item ? item : undefined)
+      if (ending?.why === 'end') await hand.end(until(run.stop, missingSince(stream, reading, recent, run)))
       const complete = chain.complete || ending?.why === 'end'
 
       if (hand.isWorthIt() && (ending !== undefined || item === 'later' || hand.isDue())) {
@@ -96,7 +97,7 @@ async function extendChain(stream: Stream, begin: ChainState, reading: Reading, 
 
       if (ending?.why === 'failed') throw ending.error
       if (ending === undefined) continue
-      if (complete && !chain.complete) move({ ...chain, complete })
+      if (ending.why === 'end') move({ ...chain, complete, ...(readTo && { readTo }) })
       return ending.why
     }
   } finally {
@@ -117,4 +118,12 @@ async function publish(hand: Hand, complete: boolean, run: Run, tally: Tally): P
   }
   tally.published(hand.counts, outcome !== 'published' && 'rejected' in outcome ? outcome.rejected : [])
   return chain
+}
+
+/** The items, until the signal ends them by its reason. */
+async function* until<T>(stop: AbortSignal, items: AsyncIterable<T>): AsyncGenerator<T> {
+  for await (const item of items) {
+    stop.throwIfAborted()
+    yield item
+  }
 }

@@ -2,7 +2,7 @@
 import { isLasting, type Reason } from '../connector/reasons.ts'
 import { EXIT } from '../connector/run.ts'
 import { ZendeskError } from '../zendesk/errors.ts'
-import { CheckpointGone, Fenced } from './checkpoint.ts'
+import { CheckpointGone, CheckpointSilent, Fenced } from './checkpoint.ts'
 import { SinkError } from './sinks/sink.ts'
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
@@ -18,6 +18,7 @@ export type Failure = {
 export function failureOf(stream: string, error: unknown): Failure {
   if (error instanceof Fenced) return { exitCode: EXIT.fenced, reason: 'RunFailed', message: error.message }
   if (error instanceof CheckpointGone) return checkpointGone
+  if (error instanceof CheckpointSilent) return noCheckpoint
   if (error instanceof SinkError) return { exitCode: EXIT.sink, reason: error.reason, message: error.message }
   if (error instanceof ZendeskError) {
     const message = error.message.includes(stream) ? error.message : `${stream}: ${error.message}`

@@ -4,18 +4,18 @@ import { ZendeskError } from '../zendesk/errors.ts'
 import { RECENT_IN_CHECKPOINT } from './chain.ts'
 import { type Clock, isoTime } from './clock.ts'
 import type { Reading } from './kinds.ts'
-import { baseKind, eventLine, type Kind, type Origin, removedKind } from './ocsf/event.ts'
-import type { Page } from './reading.ts'
+import { baseKind, eventLine, type Origin, removedKind } from './ocsf/event.ts'
+import type { Ending, Page } from './reading.ts'
 import type { Recent } from './recent.ts'
-import { readRecord, type SourceRecord, unreadable } from './record.ts'
+import { readRecord, unreadable } from './record.ts'
 import type { Redactor } from './redact.ts'
 import { type Segment, writeSegment } from './segment.ts'
 import type { Missing } from './snapshots.ts'
 import type { Stream } from './streams.ts'
 
 export type Hand = {
-  /** Takes what is new and wanted of a page. @throws ZendeskError when the page is far out of order. */
-  add(page: Page): Promise<void>
+  /** Takes what is new and wanted of a page; or nothing of it, and says why, when it is far out of order. */
+  add(page: Page): Promise<Ending | undefined>
   /** Takes the end of the reading, and what it did not find again. */
   end(missing: AsyncIterable<Missing>): Promise<void>
   /** So far; `late` older than what was published before, `unmapped` of no known kind. */
@@ -66,10 +66,6 @@ export function openHand(chain: ChainState, begin: string | undefined, options: 
   const ripe = Promise.withResolvers<void>()
   const closed = new AbortController()
 
-  const lineOf = (record: SourceRecord, mapped: Kind | undefined, key: string, time: number): string => {
-    if (mapped === undefined) counts.unmapped += 1
-    return eventLine(mapped ?? baseKind, record, key, time, origin)
-  }
   // A record without a time that can be read takes its neighbour's: it must stand somewhere.
   const earliest = Math.max(Date.parse(chain.lowerBound), bounds.from)
 
@@ -82,30 +78,43 @@ export function openHand(chain: ChainState, begin: string | undefined, options: 
     counts,
     add: async (page) => {
       const lines: string[] = []
+      const fresh = new Map<string, number>()
       let newestOfPage: number | undefined
-      let time = earliest
+      let late = 0
+      let unmapped = 0
+      let length = 0
+      let time = Math.max(earliest, newest)
       for (const text of page.records) {
         const raw = redact(text)
         const record = raw === undefined ? unreadable(text) : readRecord(raw, stream.timeField)
         time = record.time ?? time
         if (time < bounds.from || time > bounds.to) continue
-        if (time < newest - kind.disorderMs) throw outOfOrder(stream)
-        newest = Math.max(newest, time)
+        if (time < Math.max(newest, newestOfPage ?? time) - kind.disorderMs) return failed(outOfOrder(stream))
         newestOfPage = Math.max(newestOfPage ?? time, time)
         const key = kind.key(record, reading)
-        if (recent.has(key)) continue
-        recent.add(key, time)
-        if (time < reading.lateBefore) counts.late += 1
-        lines.push(lineOf(record, stream.map(record, origin), key, time), '\n')
-        characters += text.length
-        counts.records += 1
+        if (recent.has(key) || fresh.has(key)) continue
+        fresh.set(key, time)
+        if (time < reading.lateBefore) late += 1
+        const mapped = stream.map(record, origin)
+        if (mapped === undefined) unmapped += 1
+        lines.push(eventLine(mapped ?? baseKind, record, key, time, origin), '\n')
+        length += text.length
       }
-      position = kind.position(position, { cursor: page.cursor, newest: newestOfPage, upTo: page.upTo })
+      const after = kind.position(position, { cursor: page.cursor, newest: newestOfPage, upTo: page.upTo })
+      if (fresh.size > 0 && after === undefined) return failed(withoutPosition(stream))
+      // From here on the page is in hand.
+      position = after
+      newest = Math.max(newest, newestOfPage ?? newest)
+      counts.records += fresh.size
+      counts.late += late
+      counts.unmapped += unmapped
+      characters += length
+      for (const [key, at] of fresh) recent.add(key, at)
       recent.forget(kind.settledBefore(position))
-      if (lines.length === 0) return
-      if (position === undefined) throw withoutPosition(stream)
+      if (fresh.size === 0) return undefined
       if (since === Number.POSITIVE_INFINITY) start()
       await writer.add(lines.join(''))
+      return undefined
     },
     end: async (missing) => {
       if (kind.ended === undefined) return
@@ -113,7 +122,7 @@ export function openHand(chain: ChainState, begin: string | undefined, options: 
         const raw = redact(text)
         const record = raw === undefined ? unreadable(text) : readRecord(raw, stream.timeField)
         const removed = removedKind(stream.map(record, origin))
-        await writer.add(`${lineOf({ ...record, originalTime: undefined }, removed, key, time)}\n`)
+        await writer.add(`${eventLine(removed, { ...record, originalTime: undefined }, key, time, origin)}\n`)
         counts.records += 1
       }
       position = kind.ended(position)
@@ -150,6 +159,7 @@ export function openHand(chain: ChainState, begin: string | undefined, options: 
         lowerBound: chain.lowerBound,
         records: total,
         ...(newestRecordTime !== undefined && { newestRecordTime }),
+        ...(chain.readTo !== undefined && { readTo: chain.readTo }),
         complete,
         ...(keepKeys && { recent: recent.last(RECENT_IN_CHECKPOINT) }),
       }
@@ -160,6 +170,10 @@ export function openHand(chain: ChainState, begin: string | undefined, options: 
       writer.abandon()
     },
   }
+}
+
+function failed(error: ZendeskError): Ending {
+  return { why: 'failed', error }
 }
 
 function outOfOrder({ records }: Stream): ZendeskError {

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { ChainState } from '../connector/run.ts'
 import { isoTime } from './clock.ts'
-import { type Recent, recentByCount, recentByTime } from './recent.ts'
+import { type Recent, recentByCount, recentByTime, recentOfSnapshot } from './recent.ts'
 import { type SourceRecord, versionOf } from './record.ts'
 import type { SegmentHeader } from './segment.ts'
 
@@ -54,6 +54,8 @@ export type Kind = {
   key(record: SourceRecord, reading: Reading): string
   /** Position after a page. */
   position(before: string | undefined, page: PageEnd): string | undefined
+  /** Of a log: what the chain remembers of a reading that came to its end, so that a quiet stretch is not read again. */
+  readonly readTo?: (reading: Reading) => string
   /** The position that marks the end of a reading, which is published even if no record is left; absent: none does. */
   readonly ended?: (position: string | undefined) => string
   /** How far back in time a page may reach behind what was read before it, in ms, before it is an error. */
@@ -87,15 +89,16 @@ const BEHIND_MS = 60_000
  * the overlap, is read by a later one.
  */
 export const log: Kind = {
-  reading: ({ position, lowerBound }, { zendeskNow }) => {
+  reading: ({ position, lowerBound, readTo }, { zendeskNow }) => {
     const lower = Date.parse(lowerBound)
-    const begun = position === undefined ? lower : Date.parse(position)
+    const begun = Math.max(lower, ...[position, readTo].flatMap((time) => (time === undefined ? [] : Date.parse(time))))
     const bounds = { from: Math.max(lower, begun - OVERLAP_MS), to: zendeskNow.getTime() - BEHIND_MS }
     return { bounds, position: position ?? lowerBound, lateBefore: begun }
   },
   slices: 'to spare',
   key: ({ id, raw }) => id ?? `unreadable-${versionOf(raw)}`,
   position: (before, { newest }) => laterOf(before, newest),
+  readTo: ({ bounds }) => isoTime(bounds.to),
   disorderMs: OVERLAP_MS,
   recent: recentByTime,
   settledBefore: (position) => (position === undefined ? Number.NEGATIVE_INFINITY : Date.parse(position) - OVERLAP_MS),
@@ -177,10 +180,11 @@ export const snapshot: Kind = {
   reading: (chain, { zendeskNow, snapshotsSince }) => {
     const last = readSnapshotPosition(chain.position)
     const begun = last === undefined ? Number.NEGATIVE_INFINITY : Date.parse(last.begun)
-    const isDue = zendeskNow.getTime() - begun >= SNAPSHOT_MS || begun < Number(snapshotsSince ?? begun)
+    const isAsked = begun < Number(snapshotsSince ?? begun)
+    const isDue = isAsked || zendeskNow.getTime() - begun >= SNAPSHOT_MS
     if (last?.ended === true && !isDue) return undefined
     const current =
-      last === undefined || last.ended === true
+      last === undefined || last.ended === true || isAsked
         ? { snapshot: chain.next, begun: isoTime(Math.floor(zendeskNow.getTime() / 1000) * 1000) }
         : last
     return {
@@ -202,7 +206,7 @@ export const snapshot: Kind = {
     return JSON.stringify({ ...current, ended: true })
   },
   disorderMs: Number.POSITIVE_INFINITY,
-  recent: recentByTime,
+  recent: recentOfSnapshot,
   settledBefore: () => Number.NEGATIVE_INFINITY,
   mustRemember: ({ number }, { firstSegment = 0 }) => number >= firstSegment,
   readBackMost: Number.POSITIVE_INFINITY,

@@ -39,7 +39,7 @@ function sentenceOf(tallies: Tallies): string {
   return [...tallies].map(([{ name, kind }, { chain }]) => `${name}: ${kind.progress(chain)}`).join('; ')
 }
 
-/** Speaks of a run that began at `startedAt`; undefined: it has not begun to read. */
+/** Speaks of a run whenever asked; a pace is that since it was first asked. */
 export function createProgress(tallies: Tallies, now: () => Date) {
   /** How far each stream was when it was first seen to be read: a run may go on where another ended. */
   const begun = new Map<Stream, { readonly fraction: number; readonly at: number }>()

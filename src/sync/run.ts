@@ -15,8 +15,11 @@ import { STREAM, type Stream } from './streams.ts'
 import { newTally, type Tally } from './tally.ts'
 
 export type RunDependencies = {
-  /** Makes the client, which awaits `guard` before each request and counts `spent` against its budget. */
-  readonly client: (given: { readonly guard: () => Promise<void>; readonly spent: readonly Spent[] }) => ZendeskClient
+  /**
+   * Makes the client, which awaits `guard` before each request, asks `isHeld` when it leaves, and counts `spent` against
+   * its budget.
+   */
+  readonly client: (given: Pick<Hold, 'guard' | 'isHeld'> & { readonly spent: readonly Spent[] }) => ZendeskClient
   readonly store: CheckpointStore
   readonly sink: Sink
   readonly clock: Clock
@@ -86,6 +89,8 @@ export async function runSync(orders: RunOrders, dependencies: RunDependencies):
     return end(error instanceof Fenced || error instanceof SinkError ? failureOf('', error) : noCheckpoint, false)
   }
 
+  // Whoever had it before may have moved them while it was being claimed.
+  for (const [{ name }, tally] of tallies) tally.chain = hold.chains[name]
   const over = new AbortController()
   if (dependencies.onProgress !== undefined) void tellEverySecond(dependencies.onProgress, tell, clock, over.signal)
 
@@ -98,7 +103,7 @@ export async function runSync(orders: RunOrders, dependencies: RunDependencies):
   }
   const spent = [...orders.spent, ...spentBefore(hold.found, clock.now(), orders.requestsPerMinute)]
   const read = async () => {
-    client = dependencies.client({ guard: hold.guard, spent })
+    client = dependencies.client({ guard: hold.guard, isHeld: hold.isHeld, spent })
     return readStreams(orders, dependencies, hold, client, tallies)
   }
   const { failure, moreToDo } = await read().catch((error: unknown) => {
@@ -106,10 +111,11 @@ export async function runSync(orders: RunOrders, dependencies: RunDependencies):
     return { failure: failureOf('', error), moreToDo: false }
   })
   over.abort()
+  // First: no request may follow the last count.
+  client?.close()
   const ended = end(failure, moreToDo)
   const spentByUs = client?.usage().spent ?? []
   const released = failure?.exitCode === EXIT.fenced ? ended : await release(hold, spentByUs, ended, log)
-  client?.close()
   return released
 }
 

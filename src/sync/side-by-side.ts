@@ -73,8 +73,8 @@ export async function readStreams(
           'Stream read',
         )
       } catch (error) {
-        // A sink that was still trying when the time to end had come: nothing has moved, the next run publishes it.
-        const isStopped = signal.aborted && error === signal.reason
+        // Still trying, or comparing, when the time to end had come: nothing has moved, the next run does it again.
+        const isStopped = [signal, stop].some(({ aborted, reason }) => aborted && error === reason)
         tally.outcome = isStopped ? 'stopped' : 'failed'
         if (isStopped) moreToDo = true
         else fail(stream.name, error)

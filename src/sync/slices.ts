@@ -10,7 +10,7 @@ import type { Stream } from './streams.ts'
 /** Records that a slice should hold: about the pages that are worth a request more at their end, which is never full. */
 const WANTED_RECORDS = 2000
 const SHORTEST_MS = 60_000
-/** The first slice, of which nothing is known yet, is this part of the range. */
+/** The first slice, of which nothing is known yet, is this part of a range that could be read in one go. */
 const FIRST_PART = 64
 /** Characters of pages that all slices side by side may hold. */
 const AHEAD = 4 * 1024 * 1024
@@ -80,7 +80,8 @@ export function sizeOf(item: Page | Ending): number {
 export function planSlices({ from, to }: Bounds, slices: Kind['slices']) {
   const begin = Math.floor(from / 1000) * 1000
   let next = begin
-  let lengthMs = Math.max(SHORTEST_MS, (to - begin) / FIRST_PART)
+  // Where only a whole slice moves the position, one that is too long for a run would be begun for ever.
+  let lengthMs = slices === 'always' ? SHORTEST_MS : Math.max(SHORTEST_MS, (to - begin) / FIRST_PART)
   let isFirst = true
   return {
     /** The next slice; undefined: the range is at its end. */

@@ -1,14 +1,13 @@
 /** What the run before may have spent of the last minute's budget. */
 import type { Checkpoint, Spent } from '../connector/run.ts'
-import { WINDOW_MS } from '../connector/schedule.ts'
+import { HOLD_MS, WINDOW_MS } from '../connector/schedule.ts'
 import { fullySpent } from '../zendesk/limits.ts'
-import { GOOD_MS } from './checkpoint.ts'
 
 /** How long, in ms, the holder before may still send requests: it died without a word, or only seems to have died. */
 export function stillSending(found: Checkpoint | undefined, now: Date): number {
   const holder = found?.holder
   if (holder === undefined || holder.released) return 0
-  return Math.min(GOOD_MS, Math.max(0, Date.parse(holder.renewTime) + GOOD_MS - now.getTime()))
+  return Math.min(HOLD_MS, Math.max(0, Date.parse(holder.renewTime) + HOLD_MS - now.getTime()))
 }
 
 /**
@@ -24,6 +23,6 @@ export function spentBefore(found: Checkpoint | undefined, now: Date, requestsPe
         ...one,
         secondsAgo: one.secondsAgo + secondsSince(Date.parse(found.budget?.at ?? '')),
       }))
-    : fullySpent(secondsSince(Date.parse(holder.renewTime) + GOOD_MS), requestsPerMinute)
+    : fullySpent(secondsSince(Date.parse(holder.renewTime) + HOLD_MS), requestsPerMinute)
   return spent.filter(({ secondsAgo }) => secondsAgo * 1000 < WINDOW_MS)
 }

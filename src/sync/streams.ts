@@ -155,9 +155,9 @@ export const STREAM = Object.fromEntries(STREAMS.map((stream) => [stream.name, s
   Record<StreamName, Stream>
 >
 
-/** Both ends of a range in whole seconds, as filters want them. */
+/** Both ends of a range in whole seconds, outwards: whether a filter takes in its last second is not said (I). */
 function secondsOf({ from, to }: Bounds): string[] {
-  return [from, to].map((time) => isoTime(Math.floor(time / 1000) * 1000))
+  return [Math.floor(from / 1000), Math.ceil(to / 1000)].map((seconds) => isoTime(seconds * 1000))
 }
 
 const exportEnvelope = z.object({ after_cursor: z.string().nullish(), end_of_stream: z.boolean() })

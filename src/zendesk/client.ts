@@ -126,7 +126,7 @@ export function createClient(options: ClientOptions): ZendeskClient {
             ofEndpoint,
           )
         const answer = await read(path(), limit)
-        const verdict = judge(answer, endpoint, clock.now(), limit?.header)
+        const verdict = judge(answer, endpoint, clock.now(), limit)
         switch (verdict.kind) {
           case 'good':
             return answer.body

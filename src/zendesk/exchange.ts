@@ -14,6 +14,8 @@ export type ExchangeOptions = {
   readonly spent: readonly Spent[]
   /** Awaited right before each request is sent: the checkpoint's fence. */
   readonly guard: () => Promise<void>
+  /** Asked once more when the request leaves, which can be much later: its connection may have to be made first. Absent: it may. */
+  readonly isHeld?: () => boolean
   readonly clock: { readonly now: () => Date; readonly monotonic: () => number }
   /** Zendesk's minute. */
   readonly windowMs: number
@@ -38,7 +40,7 @@ const READING = 1.2
 const NEWEST = 0.1
 
 export function createExchange(options: ExchangeOptions): Exchange {
-  const { send, endpoint, requestsPerMinute, spent, guard, clock, windowMs, waits } = options
+  const { send, endpoint, requestsPerMinute, spent, guard, isHeld, clock, windowMs, waits } = options
   const { monotonic } = clock
   const spentOn = (name?: string) => spent.filter((one) => one.endpoint === name)
 
@@ -88,7 +90,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
     const begin = monotonic()
     const ended = account.sends()
     const ownEnded = own?.sends()
-    const answer = await send(request).catch((error: unknown) => {
+    const answer = await send({ ...request, ...(isHeld && { mayStart: isHeld }) }).catch((error: unknown) => {
       ended(undefined, undefined)
       ownEnded?.(undefined, undefined)
       throw error

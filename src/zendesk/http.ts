@@ -2,7 +2,7 @@
  * One HTTP exchange with one Zendesk account. Nothing but the account's own host is ever contacted: a redirect is an
  * answer like any other and is not followed.
  */
-import { EnvHttpProxyAgent, Pool, request } from 'undici'
+import { type Dispatcher, EnvHttpProxyAgent, Pool, request } from 'undici'
 import { orAborted } from './aborted.ts'
 import { type Trouble, ZendeskError } from './errors.ts'
 
@@ -13,6 +13,8 @@ export type HttpRequest = {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
   readonly signal: AbortSignal
+  /** Asked when its first byte is about to leave; false: it does not, and that is a NetworkError. Absent: it may. */
+  readonly mayStart?: () => boolean
 }
 
 export type HttpAnswer = {
@@ -58,12 +60,12 @@ export function connectTo(
     // By default a proxy that says nothing at all is waited for for five minutes.
     clientFactory: (origin, proxy) => new Pool(origin, { ...proxy, headersTimeout: stallMs }),
   })
-  const send: Transport = async ({ method, path, headers, body, signal }) => {
+  const send: Transport = async ({ method, path, headers, body, signal, mayStart }) => {
     signal.throwIfAborted()
     let isAnswered = false
     try {
       const asked = request(`https://${endpoint}${path}`, {
-        dispatcher: agent,
+        dispatcher: mayStart === undefined ? agent : agent.compose(startingIf(mayStart)),
         method,
         headers: { accept: 'application/json', 'user-agent': 'zendesk-connector', ...headers },
         body: body ?? null,
@@ -89,6 +91,24 @@ export function connectTo(
   return { send, close: () => agent.destroy() }
 }
 
+const TOO_LATE = 'TOO_LATE'
+
+/** The library keeps a request for as long as it takes to connect, and then sends it, whatever has become of us. */
+function startingIf(mayStart: () => boolean): Dispatcher.DispatcherComposeInterceptor {
+  return (dispatch) => (options, handler) =>
+    dispatch(options, {
+      onRequestStart: (controller, context) => {
+        if (mayStart()) handler.onRequestStart?.(controller, context)
+        else controller.abort(Object.assign(new Error(TOO_LATE), { code: TOO_LATE }))
+      },
+      onRequestUpgrade: (...given) => handler.onRequestUpgrade?.(...given),
+      onResponseStart: (...given) => handler.onResponseStart?.(...given),
+      onResponseData: (...given) => handler.onResponseData?.(...given),
+      onResponseEnd: (...given) => handler.onResponseEnd?.(...given),
+      onResponseError: (...given) => handler.onResponseError?.(...given),
+    })
+}
+
 const untrusted = /^(UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS|ERR_SSL|EPROTO)/
 
 /** A library's error → ours: the code decides, its text is never shown. `isAnswered`: the headers had come. */
@@ -103,6 +123,8 @@ function explain(error: unknown, endpoint: string, stallMs: number, isAnswered: 
   }
   const network = (trouble: Trouble, what: string) => new ZendeskError('NetworkError', what, trouble)
   switch (code) {
+    case TOO_LATE:
+      return network('connect', `Connecting to ${endpoint} took longer than the request was good for.`)
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return network('dns', `DNS has no address for ${endpoint} or for the proxy: check the cluster's DNS and egress.`)

@@ -2,6 +2,7 @@
 import type { Reason } from '../connector/reasons.ts'
 import type { Trouble } from './errors.ts'
 import type { HttpAnswer } from './http.ts'
+import { type EndpointLimit, statedOfAccount, statedOfEndpoint } from './limits.ts'
 import { advisedWait } from './retry-after.ts'
 
 export type Verdict =
@@ -23,15 +24,18 @@ export type Passing = {
   readonly waitMs: number | undefined
 }
 
-/** Judges an answer of `endpoint`; `now` is our clock, for advice given as a date. */
-export function judge(answer: HttpAnswer, endpoint: string, now: Date, endpointHeader?: string): Verdict {
+/**
+ * Judges an answer of `endpoint`; `now` is our clock, for advice given as a date; `limit` is the one that what was asked
+ * for has of its own.
+ */
+export function judge(answer: HttpAnswer, endpoint: string, now: Date, limit?: EndpointLimit): Verdict {
   const { status } = answer
   const again = (trouble: Trouble, reason: Reason, message: string): Verdict => ({
     kind: 'again',
     reason,
     message,
     trouble,
-    waitMs: advisedWait(answer, endpointHeader, now),
+    waitMs: advisedWait(answer, limit?.header, now),
   })
   if (status >= 200 && status < 300) {
     if (isWhole(answer)) return { kind: 'good' }
@@ -59,11 +63,11 @@ export function judge(answer: HttpAnswer, endpoint: string, now: Date, endpointH
     }
   }
   if (status === 429) {
-    return again(
-      '429',
-      'RateLimited',
-      `${endpoint} answers 429: other clients use the account's budget, so lower spec.rateLimit or theirs.`,
-    )
+    const why =
+      limit !== undefined && isOwnLimit(answer, limit)
+        ? `other clients use the limit that Zendesk sets on ${limit.endpoint} alone, so let them ask for it less often.`
+        : "other clients use the account's budget, so lower spec.rateLimit or theirs."
+    return again('429', 'RateLimited', `${endpoint} answers 429: ${why}`)
   }
   if (status === 504) {
     return again(
@@ -77,6 +81,12 @@ export function judge(answer: HttpAnswer, endpoint: string, now: Date, endpointH
     'ZendeskUnavailable',
     `${endpoint} answers with HTTP ${status}: see status.zendesk.com if it lasts.`,
   )
+}
+
+/** Whether it is the endpoint's own limit that is used up; where the answer does not tell, it is: it is the tighter one. */
+function isOwnLimit({ header }: HttpAnswer, limit: EndpointLimit): boolean {
+  const own = statedOfEndpoint(header, limit)
+  return own === undefined ? statedOfAccount(header)?.remaining !== 0 : own.remaining === 0
 }
 
 /** JSON by its content type, with an end: a body can be cut off where HTTP does not notice. */

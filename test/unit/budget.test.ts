@@ -18,7 +18,7 @@ describe.each(kinds)('in a %s window, alone', (kind) => {
     const { ours } = await play({ kind, limit: 200, rates: [200], windows: 1, workers: 200 })
     const [mine = []] = ours
     expect(within(mine, 0, 100)).toHaveLength(100)
-    expect(within(mine, 100, 10_000).length).toBeLessThan(35)
+    expect(within(mine, 100, 10_000).length).toBeLessThan(40)
     expect(within(mine, 100, 10_000).length).toBeGreaterThan(30)
     expect(within(mine, 0)).toHaveLength(200)
   })
@@ -50,7 +50,7 @@ describe.each(kinds)('in a %s window, with a client that uses', (kind) => {
     const left = share(200, 200, used)
     for (const window of [2, 3, 4]) {
       const taken = within(mine, window * WINDOW).length
-      expect(taken).toBeGreaterThan(0.9 * left - 1)
+      expect(taken).toBeGreaterThan(0.8 * left)
       expect(taken + used).toBeLessThanOrEqual(200)
     }
   })

@@ -12,8 +12,7 @@ const LOGS = '/api/v2/audit_logs?page[size]=1'
 const USERS = '/api/v2/incremental/users/cursor?start_time=0&per_page=1'
 
 let simulator: Simulator
-const stop = new AbortController()
-const { signal } = stop
+const { signal } = new AbortController()
 const closing: (() => unknown)[] = []
 
 beforeAll(async () => {
@@ -87,10 +86,14 @@ test('other clients of the account are given way, and that is told', async () =>
   expect(late.length).toBeLessThan(30)
 })
 
-test('the budget is told as what is waited for', async () => {
+test('the budget is told as what is waited for, as long as somebody waits', async () => {
   const opened = open({ requests: 1000 }, 60_000, 2)
-  void logs(opened)
+  const stop = new AbortController()
+  const reading = opened.client.get(() => LOGS, { stream: 'AuditLogs', signal: stop.signal })
   await expect.poll(() => opened.client.waiting()).toBe('the budget of 2 requests a minute')
+  stop.abort(new Error('enough'))
+  await expect(reading).rejects.toThrow('enough')
+  expect(opened.client.waiting()).toBeUndefined()
 })
 
 describe('how many requests side by side use the budget', () => {

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ACCESS_LOGS, INCREMENTAL_USERS } from '../../src/zendesk/limits.ts'
 import { advisedWait, backOff } from '../../src/zendesk/retry-after.ts'
+import { judge } from '../../src/zendesk/verdict.ts'
 import type { Account } from '../simulator/account.ts'
 import type { FaultOptions } from '../simulator/faults.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
@@ -153,12 +154,13 @@ describe('Zendesk’s advice is followed', () => {
   test('429 with the endpoint’s own header, which holds that endpoint and no other', async () => {
     const opened = open({ windowMs: 1000 })
     await logs(opened)
-    const headers = { 'zendesk-ratelimit-incremental-exports': 'total=20; remaining=0; resets=1' }
+    const headers = { 'zendesk-ratelimit-incremental-exports': 'total=20; remaining=0; resets=2' }
     acme.addFault({ path: 'incremental', times: 1, effect: { kind: 'status', status: 429, headers } })
     const ended: string[] = []
     const exported = timed(() => users(opened)).finally(() => ended.push('users'))
     await expect.poll(() => opened.client.usage().throttled).toBe(1)
     await logs(opened).finally(() => ended.push('logs'))
+    expect(opened.client.waiting()).toMatch(/429: .* limit that Zendesk sets on incremental\/users\/cursor alone/)
     expect(await exported).toBeGreaterThan(950)
     expect(ended).toEqual(['logs', 'users'])
   })
@@ -171,9 +173,27 @@ describe('Zendesk’s advice is followed', () => {
     const third = visits(opened).finally(() => ended.push('visits'))
     await expect.poll(() => opened.client.usage().throttled).toBe(1)
     await logs(opened).finally(() => ended.push('logs'))
+    expect(opened.client.waiting()).toMatch(/429: .* limit that Zendesk sets on access_logs alone/)
     await third
     expect(ended).toEqual(['logs', 'visits'])
     expect(opened.client.usage()).toMatchObject({ throttled: 1, retries: { 429: 1 } })
+  })
+
+  test.each([
+    ['what it asks for has no limit of its own', undefined, {}, 'spec.rateLimit'],
+    [
+      'its own limit is used up',
+      ACCESS_LOGS,
+      { 'zendesk-ratelimit-access-logs': 'total=50; remaining=0' },
+      'access_logs',
+    ],
+    ['its own is not', ACCESS_LOGS, { 'zendesk-ratelimit-access-logs': 'total=50; remaining=9' }, 'spec.rateLimit'],
+    ['the answer does not tell', ACCESS_LOGS, {}, 'access_logs'],
+    ['the account’s is', ACCESS_LOGS, { 'x-rate-limit': '700', 'x-rate-limit-remaining': '0' }, 'spec.rateLimit'],
+  ])('429 says which limit to look at: %s', (_, limit, headers: Record<string, string>, named) => {
+    const answer = { status: 429, header: (name: string) => headers[name], body: '' }
+    const { message } = { message: '', ...judge(answer, 'acme.zendesk.com', new Date(), limit) }
+    expect(['spec.rateLimit', 'access_logs'].filter((one) => message.includes(one))).toEqual([named])
   })
 
   test('what a limit says of its reset is no advice in an answer that is no 429', () => {

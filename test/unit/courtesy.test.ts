@@ -102,6 +102,18 @@ describe.each(['fixed', 'sliding'] as const)('in a %s window', (kind) => {
   })
 })
 
+test('an answer of the window before that comes late is nobody else’s', () => {
+  const courtesy = createCourtesy(WINDOW)
+  const left = (used: number) => ({ total: 100, remaining: 100 - used })
+  for (let sent = 1; sent <= 10; sent++) {
+    courtesy.ended(courtesy.sends(sent, sent * 50), left(sent), undefined, sent * 50 + 10)
+  }
+  const slow = courtesy.sends(11, 900)
+  courtesy.ended(courtesy.sends(12, 1050), left(1), undefined, 1060)
+  courtesy.ended(slow, left(11), undefined, 1300)
+  expect(courtesy.others()).toBe(0)
+})
+
 test('who is refused nothing but finds nothing left knows that others want more: they have it all', () => {
   const courtesy = createCourtesy(WINDOW)
   courtesy.ended(courtesy.sends(1, 0), { total: 100, remaining: 50 }, undefined, 10)

@@ -120,6 +120,10 @@ test('a test that is not asked for waits until the run’s last minute leaves ro
   expect(decide(observed(withStatus(connector, refused), full), at(MINUTE + 19)).wakeAt).toEqual(at(MINUTE + 20))
   expect(step(connector, refused, MINUTE + 20, full)).toEqual({ do: 'test' })
   expect(step(connector, refused, MINUTE + 1, budget({ secondsAgo: 0, requests: 48 }))).toEqual({ do: 'test' })
+  const silent = { run: 'acme-1', slot: 1, pod: 'p', claimTime: START.toISOString(), released: false }
+  const died = { ...full.checkpoint, holder: { ...silent, renewTime: at(50).toISOString() } }
+  expect(step(connector, refused, 50 + 74, { checkpoint: died })).toEqual({ do: 'nothing' })
+  expect(step(connector, refused, 50 + 75, { checkpoint: died })).toEqual({ do: 'test' })
 })
 
 describe('a routine test', () => {

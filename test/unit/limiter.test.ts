@@ -108,3 +108,20 @@ test('work that fails costs its slot all the same: the request was made', async 
   await limiter.run(async () => undefined, forever)
   expect(performance.now() - start).toBeGreaterThanOrEqual(195)
 })
+
+test('what is urgent goes before the rest, each in its order', async () => {
+  const limiter = aLimiter(1, 50)
+  const begun: string[] = []
+  const run = (name: string, urgent: boolean) => limiter.run(async () => void begun.push(name), forever, urgent)
+  await Promise.all([run('first', false), run('a', false), run('b', false), run('c', true), run('d', true)])
+  expect(begun).toEqual(['first', 'c', 'd', 'a', 'b'])
+})
+
+test('a hold keeps all back, and is over by itself', async () => {
+  const limiter = aLimiter(10, 50)
+  const start = performance.now()
+  limiter.hold(200)
+  limiter.hold(100)
+  await Promise.all([limiter.run(async () => undefined, forever), limiter.run(async () => undefined, forever, true)])
+  expect(performance.now() - start).toBeGreaterThanOrEqual(195)
+})

@@ -4,12 +4,13 @@ import { expect, test } from 'vitest'
 import type { Measures } from '../../src/connector/run.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { bindAddress, serveMetrics } from '../../src/metrics-server.ts'
-import { aConnector, aProgress, at, noMeasures, noStream, observed, START } from './fixtures/connectors.ts'
+import { aConnector, aProgress, aRun, at, noMeasures, noStream, observed, START } from './fixtures/connectors.ts'
 
 const key = 'security/acme'
 
 const told = (pod: string, measures: Partial<Measures>, percent = 50) =>
   observed(aConnector(), {
+    runs: [aRun()],
     checkpoint: {
       account: 'acme',
       sink: 's',
@@ -61,6 +62,18 @@ test('a connector that had not run yet is counted from its first request, also w
   const labels = 'namespace="security",name="acme"'
   expect(text).toContain(`zendesk_connector_run_requests_total{${labels}} 8\n`)
   expect(text).toContain(`zendesk_connector_records_total{${labels},stream="Users"} 150\n`)
+})
+
+test('a run that died has no progress any more, though nobody has released what it held', async () => {
+  const metrics = createMetrics(() => at(90))
+  const running = told('a', {})
+  const progress = async () => (await metrics.text()).includes('run_progress_ratio{')
+  for (const runs of [[aRun({ state: 'Failed' })], [aRun({ run: 'acme-2' })], []]) {
+    metrics.observe(key, running)
+    expect(await progress()).toBe(true)
+    metrics.observe(key, { ...running, runs })
+    expect(await progress()).toBe(false)
+  }
 })
 
 test('nothing is left of a connector that is gone', async () => {

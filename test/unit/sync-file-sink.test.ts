@@ -2,13 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type SegmentHeader, writeSegment } from '../../src/sync/segment.ts'
 import { createFileSink } from '../../src/sync/sinks/file.ts'
 import type { ReadBack, Sink } from '../../src/sync/sinks/sink.ts'
-import { createStdoutSink } from '../../src/sync/sinks/stdout.ts'
 
 const header = (over: Partial<SegmentHeader> = {}): SegmentHeader => ({
   v: 1,
@@ -111,6 +109,15 @@ describe('the file sink', () => {
     await expect(sink.readBack?.header('Users', 1)).rejects.toMatchObject({ reason: 'SinkUnavailable' })
   })
 
+  it('says that a segment is gone, and not the volume, when consumers have removed it too early', async () => {
+    await sink.publish(await segment({}, '1'))
+    await rm(join(folder(), '000000000000.ndjson.gz'))
+    await expect(linesOf(sink.readBack, 0)).rejects.toMatchObject({
+      reason: 'SinkUnavailable',
+      message: expect.stringMatching(/000000000000.ndjson.gz vanished .* last two days in place/),
+    })
+  })
+
   it.skipIf(process.getuid?.() === 0)('says so when it may not write', async () => {
     await chmod(root, 0o555)
     await expect(sink.publish(await segment({}, '1'))).rejects.toMatchObject({
@@ -141,32 +148,6 @@ describe('the file sink', () => {
     expect(createFileSink({ root, claimName: 'other', namespace: 'security', connector: 'acme' }).identity).not.toBe(
       sink.identity,
     )
-  })
-})
-
-describe('the stdout sink', () => {
-  it('writes lines as fast as they are read, and leaves the output open', async () => {
-    const written: Buffer[] = []
-    const slow = new Writable({
-      highWaterMark: 1,
-      write: (chunk: Buffer, _encoding, done) => {
-        written.push(chunk)
-        setImmediate(done)
-      },
-    })
-    const output = createStdoutSink(slow)
-    await output.publish(await segment({}, '{"a":1}', '{"a":2}'))
-    await output.publish(await segment({ number: 1 }, '{"a":3}'))
-    expect(Buffer.concat(written).toString()).toBe('{"a":1}\n{"a":2}\n{"a":3}\n')
-    expect(slow.writable).toBe(true)
-    expect(output.readBack).toBeUndefined()
-  })
-
-  it('is unavailable when nobody reads any more', async () => {
-    const closed = new Writable({ write: (_chunk, _encoding, done) => done(new Error('EPIPE')) })
-    await expect(createStdoutSink(closed).publish(await segment({}, '1'))).rejects.toMatchObject({
-      reason: 'SinkUnavailable',
-    })
   })
 })
 

@@ -1,7 +1,9 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readAhead } from '../../src/sync/ahead.ts'
-import { recentByCount, recentByTime } from '../../src/sync/recent.ts'
+import { recentByCount, recentByTime, recentOfSnapshot } from '../../src/sync/recent.ts'
 
 const forEver = new Promise<void>(() => {})
 
@@ -27,6 +29,35 @@ describe('recent keys', () => {
     }
     for (let time = 98_999; time < 100_000; time++) expect(recent.has(`${time}`)).toBe(true)
     expect(recent.last(1e9).length).toBeLessThan(4000)
+  })
+
+  it('of a snapshot are all, with their ids, and the last as texts', () => {
+    const keys = Array.from({ length: 5000 }, (_, index) => `12/${index >> 1}/v${index}`)
+    const recent = recentOfSnapshot()
+    for (const [index, key] of keys.entries()) {
+      expect(recent.has(key)).toBe(false)
+      expect(recent.hasId?.(`${index >> 1}`)).toBe(index % 2 === 1)
+      recent.add(key, 0)
+      recent.forget(Number.POSITIVE_INFINITY)
+    }
+    expect(keys.every(recent.has)).toBe(true)
+    expect(recent.hasId?.('2500')).toBe(false)
+    expect(recent.last(1000)).toEqual(keys.slice(-1000))
+  })
+
+  it('of a snapshot fit into a small pod: not 64 bytes are held of each', () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const held = () => {
+      collect()
+      const { heapUsed, arrayBuffers } = process.memoryUsage()
+      return heapUsed + arrayBuffers
+    }
+    const before = held()
+    const recent = recentOfSnapshot()
+    for (let id = 0; id < 100_000; id++) recent.add(`12/${360_000_000_000 + id}/9f86d081884c7d65`, 0)
+    expect((held() - before) / 100_000).toBeLessThan(64)
+    expect(recent.has('12/360000000000/9f86d081884c7d65')).toBe(true)
   })
 })
 

@@ -346,4 +346,49 @@ describe('a sync run', () => {
     const { report } = await runSync(orders({ streams: ['AuditLogs'] }), { ...pod, sink: { ...pod.sink, publish } })
     expect(report).toMatchObject({ result: 'Succeeded', records: 4, streams: [{ records: 5, rejected: 1 }] })
   })
+
+  it('does not read a quiet stretch again, so that a sink that cannot be read back gets nothing twice', async () => {
+    const world = worldWith(1500, 0)
+    world.clock.advance(1000)
+    const blind = (slot: number) => {
+      const { sink, ...rest } = podOf(world, open, `pod-${slot}`, 10_000)
+      return runSync(orders({ slot, streams: ['AuditLogs'] }), {
+        ...rest,
+        sink: {
+          identity: 'blind',
+          publish: async ({ header }) => {
+            published += header.records
+            return 'published'
+          },
+        },
+      })
+    }
+    let published = 0
+    await blind(1)
+    for (let slot = 2; slot < 5; slot++) {
+      world.clock.advance(900)
+      const { report } = await blind(slot)
+      expect(report).toMatchObject({ result: 'Succeeded', records: 0, streams: [{ late: 0 }] })
+    }
+    expect(published).toBe(1500)
+    expect(world.zendesk.paths.at(-1)).not.toContain('2026-11-20T09')
+  })
+
+  it('puts a record whose time cannot be read beside its neighbour, wherever in a page it stands', async () => {
+    const world = worldWith(0, 0)
+    for (let index = 0; index < 6; index++) world.zendesk.addLog(EPOCH - 3000 + index * 500, 0)
+    const pod = podOf(world, open, 'pod')
+    const client: typeof pod.client = (given) => {
+      const real = pod.client(given)
+      return {
+        ...real,
+        get: async (path, options) =>
+          (await real.get(path, options)).replace(/\{"id":1003.*?\}/, '{"id":1003,"created_at":"?"}'),
+      }
+    }
+    const { report } = await runSync(orders({ streams: ['AuditLogs'] }), { ...pod, client })
+    expect(report).toMatchObject({ result: 'Succeeded', records: 6, streams: [{ unmapped: 1 }] })
+    const times = (await world.sink.events('AuditLogs')).map((line) => JSON.parse(line).time)
+    expect(times[3]).toBe(times[2])
+  })
 })

@@ -88,6 +88,17 @@ describe('a snapshot', () => {
     expect((await sync(world)).report).toMatchObject({ result: 'Succeeded', records: 1 })
   })
 
+  it('says nothing of what is gone, rather than a part, when a segment of the one before was taken out of the sink', async () => {
+    const world = withGroups(9)
+    await sync(world)
+    for (const id of [1, 5, 9]) world.zendesk.deleteGroup(id)
+    world.clock.advance(DAY)
+    const chain = world.sink.chains.get('Groups') ?? []
+    expect(chain).toHaveLength(2)
+    delete chain[0]
+    expect((await sync(world)).report).toMatchObject({ result: 'Succeeded', records: 6 })
+  })
+
   it('goes to a sink that cannot be read back, too, without what is gone', async () => {
     const world = withGroups(2)
     const blind = () => {

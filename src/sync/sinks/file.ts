@@ -36,7 +36,7 @@ export function createFileSink({ root, claimName, namespace, connector }: FileSi
         if (await createFile(await folderOf(stream), nameOf(number), gzip, 0o640)) return 'published'
         const path = await pathOf(stream, number)
         const taken = await headerAt(path)
-        if (taken === undefined) throw new SinkError(`${path} vanished while it was read: leave the last day in place.`)
+        if (taken === undefined) throw vanished(path)
         return { taken }
       }),
     readBack: {
@@ -55,7 +55,7 @@ export function createFileSink({ root, claimName, namespace, connector }: FileSi
         try {
           yield* segmentLines(createReadStream(path))
         } catch (error) {
-          throw inSentence(error, path)
+          throw codeOf(error) === 'ENOENT' ? vanished(path) : inSentence(error, path)
         }
       },
     },
@@ -88,8 +88,8 @@ async function headerAt(path: string): Promise<SegmentHeader | undefined> {
 }
 
 const advice: Readonly<Record<string, string>> = {
-  ENOSPC: 'The volume is full: enlarge it, or let consumers remove segments older than a day.',
-  EDQUOT: 'The quota of the volume is used up: enlarge it, or let consumers remove segments older than a day.',
+  ENOSPC: 'The volume is full: enlarge it, or let consumers remove segments older than two days.',
+  EDQUOT: 'The quota of the volume is used up: enlarge it, or let consumers remove segments older than two days.',
   EROFS: 'The volume is mounted read-only: use a claim that can be written.',
   EACCES: 'The sync pod may not write to the volume: check its owner, or set fsGroup.',
   ENOENT: 'The volume is not there: check the claim and that it is mounted.',
@@ -97,6 +97,10 @@ const advice: Readonly<Record<string, string>> = {
     'The volume knows no hard links (link(2) failed), as some FUSE and SMB volumes do: use a claim of another kind.',
   ENOTSUP:
     'The volume knows no hard links (link(2) failed), as some FUSE and SMB volumes do: use a claim of another kind.',
+}
+
+function vanished(path: string): SinkError {
+  return new SinkError(`${path} vanished while it was read: let consumers leave the last two days in place.`)
 }
 
 async function asSinkError<T>(root: string, work: () => Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@
 import { EnvHttpProxyAgent, request } from 'undici'
 import type { Egress } from '../../zendesk/http.ts'
 import type { Clock } from '../clock.ts'
+import { graceAfter } from './grace.ts'
 import { type Again, type Answer, waitBefore } from './http-answers.ts'
 import { passing } from './http-failures.ts'
 import { SinkError } from './sink.ts'
@@ -45,8 +46,6 @@ export type CourierOptions = {
 const STALL_MS = 30_000
 /** Without one good answer for this long, the run ends: nothing is lost, the position has not moved. */
 const GIVE_UP_MS = 2 * 60_000
-/** Of the ten seconds that a process has after SIGTERM; the rest is for the checkpoint. */
-const GRACE_MS = 6_000
 /** Splunk's longest answer is far below; of others the status is enough. */
 const MOST_OF_AN_ANSWER = 64 * 1024
 
@@ -63,11 +62,7 @@ export function createCourier(options: CourierOptions): Courier {
     bodyTimeout: stallMs,
     connect: { timeout: 10_000 },
   })
-  const closed = new AbortController()
-  const timeIsUp = new AbortController()
-  const endSoon = () => void clock.wait(GRACE_MS, closed.signal).then(() => timeIsUp.abort(signal.reason))
-  if (signal.aborted) endSoon()
-  else signal.addEventListener('abort', endSoon, { once: true, signal: closed.signal })
+  const { timeIsUp, close } = graceAfter(signal, clock)
 
   const once = async (post: Post): Promise<Answer> => {
     const given = sendable(await headers().catch(unreadable))
@@ -76,7 +71,7 @@ export function createCourier(options: CourierOptions): Courier {
       method: 'POST',
       headers: { 'user-agent': 'zendesk-connector', ...given, ...post.headers },
       body: post.body,
-      signal: timeIsUp.signal,
+      signal: timeIsUp,
     })
     return {
       status: answer.statusCode,
@@ -86,8 +81,8 @@ export function createCourier(options: CourierOptions): Courier {
   }
 
   const wait = async (milliseconds: number) => {
-    await clock.wait(milliseconds, timeIsUp.signal)
-    timeIsUp.signal.throwIfAborted()
+    await clock.wait(milliseconds, timeIsUp)
+    timeIsUp.throwIfAborted()
   }
 
   return {
@@ -95,9 +90,9 @@ export function createCourier(options: CourierOptions): Courier {
     post: async (post, judge) => {
       const since = clock.monotonic()
       for (let attempt = 0; ; attempt += 1) {
-        timeIsUp.signal.throwIfAborted()
+        timeIsUp.throwIfAborted()
         const outcome = await once(post).then(judge, (error: unknown) => {
-          timeIsUp.signal.throwIfAborted()
+          timeIsUp.throwIfAborted()
           if (error instanceof SinkError) throw error
           return passing(error, host, stallMs)
         })
@@ -109,7 +104,7 @@ export function createCourier(options: CourierOptions): Courier {
       }
     },
     close: async () => {
-      closed.abort()
+      close()
       await agent.destroy()
     },
   }

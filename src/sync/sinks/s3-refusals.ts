@@ -54,7 +54,7 @@ export const refusals: readonly Refusal[] = [
     codes: /Quota|Storage(Full|Exceeded)|InsufficientStorage|^507$/,
     next: 'giveUp',
     message: ({ at, code }) =>
-      `${at} is full or its quota is used up (${code}): enlarge it, or let consumers remove segments older than a day.`,
+      `${at} is full or its quota is used up (${code}): enlarge it, or let consumers remove segments older than two days.`,
   },
   {
     codes: /^(\w+Redirect|Redirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException|30[1278])$/,
@@ -76,7 +76,8 @@ export const refusals: readonly Refusal[] = [
   {
     codes: /^InvalidObjectState$/,
     next: 'giveUp',
-    message: () => 'A segment was moved to an archive class: keep the last day in a class that can be read at once.',
+    message: () =>
+      'A segment was moved to an archive class: keep the last two days in a class that can be read at once.',
   },
   {
     codes: /^(EntityTooLarge|413)$/,

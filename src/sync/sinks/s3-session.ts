@@ -4,6 +4,7 @@
  */
 import { backOff } from '../../zendesk/retry-after.ts'
 import type { Clock } from '../clock.ts'
+import { graceAfter } from './grace.ts'
 import type { Place } from './s3-refusals.ts'
 import type { S3Credentials, Store, StoreOptions } from './s3-store.ts'
 import { explain } from './s3-trouble.ts'
@@ -35,17 +36,11 @@ export type Session = {
 
 /** A store that does not recover for so long is given up. */
 const PATIENCE_MS = 120_000
-/** Of the ten seconds that a pod has after SIGTERM; the rest is for the checkpoint. */
-const GRACE_MS = 6_000
 
 export function openSession(options: SessionOptions): Session {
   const { credentials, clock, random, onWait, signal } = options
   const place: Place = { ...options, secret: credentials !== undefined }
-  const closed = new AbortController()
-  const timeIsUp = new AbortController()
-  const endSoon = () => void clock.wait(GRACE_MS, closed.signal).then(() => timeIsUp.abort(signal.reason))
-  if (signal.aborted) endSoon()
-  else signal.addEventListener('abort', endSoon, { once: true, signal: closed.signal })
+  const { timeIsUp, close } = graceAfter(signal, clock)
 
   const connect = async () => (await import('./s3-store.ts')).connectToS3(options)
   let connected: ReturnType<typeof connect> | undefined
@@ -63,14 +58,14 @@ export function openSession(options: SessionOptions): Session {
         opened ??= open()
         const used = opened
         try {
-          return await work(await used, timeIsUp.signal)
+          return await work(await used, timeIsUp)
         } catch (error) {
           if (error instanceof SinkError) {
             // Of the Secret: whoever comes next reads it again.
             if (opened === used) opened = undefined
             throw error
           }
-          timeIsUp.signal.throwIfAborted()
+          timeIsUp.throwIfAborted()
           const trouble = explain(error, place)
           if (trouble === undefined) throw error
           const { next, message } = trouble
@@ -82,13 +77,13 @@ export function openSession(options: SessionOptions): Session {
           const waitMs = backOff(attempt, random(), { firstMs: 500, mostMs: 20_000 })
           if (next !== 'again' || clock.monotonic() + waitMs - since > PATIENCE_MS) throw new SinkError(message)
           onWait(message, waitMs)
-          await clock.wait(waitMs, timeIsUp.signal)
-          timeIsUp.signal.throwIfAborted()
+          await clock.wait(waitMs, timeIsUp)
+          timeIsUp.throwIfAborted()
         }
       }
     },
     close: async () => {
-      closed.abort()
+      close()
       await (await connected)?.close()
     },
   }

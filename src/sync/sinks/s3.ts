@@ -110,7 +110,7 @@ function numberIn(name: string): number[] {
 }
 
 function vanished(key: string): SinkError {
-  return new SinkError(`The object ${key} vanished while it was read: leave the last day in place.`)
+  return new SinkError(`The object ${key} vanished while it was read: let consumers leave the last two days in place.`)
 }
 
 function isOfGzip(error: unknown): boolean {

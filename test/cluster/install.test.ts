@@ -23,6 +23,6 @@ test('installed from deploy/, behind a company’s proxy and CA, the examples ar
   await cluster.kubectl('apply', ...example('namespace'), ...example('file-sink'))
   await cluster.kubectl('wait', '-n', 'security', '--for=condition=Ready', 'zdc/acme', '--timeout=60s')
   const { status } = await stage.until('acme', (one) => one.status?.sync?.lastRun !== undefined, { seconds: 60 })
-  expect(status.sync.lastRun).toMatchObject({ result: 'Succeeded', records: 225 })
+  expect(status.sync.lastRun).toMatchObject({ result: 'Succeeded', records: 239 })
   expect(await stage.records('zendesk-data', 'acme', 'Users')).toHaveLength(25)
 })

@@ -129,9 +129,9 @@ async function secondRun(
   account: Account,
   before: { users: SinkRecord[]; logs: SinkRecord[] },
 ) {
-  const newest = Math.max(...before.logs.map((record) => Number(record.time)))
-  const late = account.appendActivity({ createdAt: newest - 10 * 60_000 })
-  const fresh = account.appendActivity({ createdAt: newest + 1000 })
+  const now = stage.simulator.clock.now()
+  const late = account.appendActivity({ createdAt: now - 10 * 60_000 })
+  const fresh = account.appendActivity({ createdAt: now })
   const changed = account.actingUserId()
   account.updateUser(changed, { name: 'Someone Else' })
   const added = account.addUser({ name: 'Newcomer' })

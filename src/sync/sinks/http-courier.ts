@@ -1,5 +1,5 @@
 /** Brings requests to one collector, through whatever passes: each failed attempt is repeated, byte for byte, after a wait. */
-import { EnvHttpProxyAgent, request } from 'undici'
+import { EnvHttpProxyAgent, Pool, request } from 'undici'
 import type { Egress } from '../../zendesk/http.ts'
 import type { Clock } from '../clock.ts'
 import { graceAfter } from './grace.ts'
@@ -61,6 +61,9 @@ export function createCourier(options: CourierOptions): Courier {
     headersTimeout: stallMs,
     bodyTimeout: stallMs,
     connect: { timeout: 10_000 },
+    connectTimeout: 10_000,
+    // By default a proxy that says nothing at all is waited for for five minutes.
+    clientFactory: (origin, proxy) => new Pool(origin, { ...proxy, headersTimeout: stallMs }),
   })
   const { timeIsUp, close } = graceAfter(signal, clock)
 

@@ -3,7 +3,7 @@
  * Zendesk (Node's own `proxyEnv` reads NO_PROXY otherwise: `example.com` does not cover what is below it). What the SDK
  * asks for credentials, such as STS, goes the same way.
  */
-import { EnvHttpProxyAgent, request } from 'undici'
+import { EnvHttpProxyAgent, Pool, request } from 'undici'
 import type { Egress } from '../../zendesk/http.ts'
 
 /** No byte for this long means that nothing will come. */
@@ -33,6 +33,9 @@ export function createRequestHandler({ httpsProxy, noProxy }: Egress) {
     allowH2: false,
     bodyTimeout: STALL_MS,
     connect: { timeout: 10_000 },
+    connectTimeout: 10_000,
+    // By default a proxy that says nothing at all is waited for for five minutes.
+    clientFactory: (origin, proxy) => new Pool(origin, { ...proxy, headersTimeout: STALL_MS }),
   })
   return {
     handler: {

@@ -1,9 +1,9 @@
 /**
- * `npm run bench -- first-sync`: the first sync of an account, with Zendesk's real limits and minutes, beside the fewest
- * requests that any client must make and the shortest schedule that the limits allow.
+ * `npm run bench -- first-sync`: the first run on an account of Zendesk's smallest limits, beside the fewest requests
+ * that it could be done with and the shortest time in which these limits let anybody do it. Real minutes.
  */
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { textTable } from '../src/text-table.ts'
 import { measured } from './support/measured.ts'
@@ -12,85 +12,98 @@ import { onStage, type Stage } from './support/stage.ts'
 const GOALS = { requestsRatio: 1.02, timeRatio: 1.05 }
 const USERS = 100_000
 const ACTIVITIES = 50_000
-const WINDOW_SECONDS = 60
-/** Requests in any window: of the account, and of the export of users. */
-const ACCOUNT = 200
-const EXPORT = 20
 const PAGE = { users: 1000, activities: 100 }
-const NEEDED = { token: 1, users: USERS / PAGE.users, activities: ACTIVITIES / PAGE.activities }
+const LIMIT = { account: 200, export: 20 }
+const WINDOW_SECONDS = 60
+
+/** What nobody can do without: a token, and each page once. */
+const FEWEST = { export: USERS / PAGE.users, other: 1 + ACTIVITIES / PAGE.activities }
+const FEWEST_REQUESTS = FEWEST.export + FEWEST.other
+
+/**
+ * The shortest schedule: as many requests as both limits allow in each window, all of them answered at once, the first
+ * of them at the beginning of the first window, the last at that of the last one. The fifth twenty pages of users are
+ * due when four minutes have passed, and by then all else is long done. Nobody is faster where a window looks back from
+ * now; where windows are fixed, only by beginning late in one, which is why the runs here begin with one.
+ */
+const WINDOWS = Math.max(Math.ceil(FEWEST.export / LIMIT.export), Math.ceil(FEWEST_REQUESTS / LIMIT.account))
+const SHORTEST_SECONDS = (WINDOWS - 1) * WINDOW_SECONDS
 
 const help = `npm run bench -- first-sync
 
-${USERS} users and ${ACTIVITIES} activities at ${ACCOUNT} requests a minute, ${EXPORT} of them exports of users: an account
-with fixed windows and one with sliding ones, side by side, from the start of the process to its end.`
-
-/** Seconds until the last of so many requests can be made, when each window allows `limit` and the first begins now. */
-function shortest(requests: number, limit: number): number {
-  return Math.floor((requests - 1) / limit) * WINDOW_SECONDS
-}
+${USERS} users and ${ACTIVITIES} activities at ${LIMIT.account} requests a minute, ${LIMIT.export} of them exports: two accounts side by side,
+one with fixed windows and one with sliding ones. ${SHORTEST_SECONDS / 60} minutes and a little.`
 
 export async function bench(args: string[]) {
   const { values } = parseArgs({ args, options: { help: { type: 'boolean', short: 'h' } } })
   if (values.help) return { table: help, json: {}, good: true }
   return onStage(async (stage) => {
-    const results = await Promise.all((['fixed', 'sliding'] as const).map((window) => firstSync(stage, window)))
-    const fewest = NEEDED.token + NEEDED.users + NEEDED.activities
-    const seconds = Math.max(shortest(fewest, ACCOUNT), shortest(NEEDED.users, EXPORT))
-    const ratios = results.map((one) => ({
-      ...one,
-      requestsRatio: rounded(one.requests / fewest),
-      timeRatio: rounded(one.seconds / seconds),
-    }))
-    const rows = ratios.map((one) => [
-      one.window,
-      `${one.requests}`,
-      `${one.requestsRatio}`,
-      one.seconds.toFixed(1),
-      `${one.timeRatio}`,
-      `${one.refused}`,
+    const prepared = [await firstSync(stage, 'fixed'), await firstSync(stage, 'sliding')]
+    const untilWindow = WINDOW_SECONDS * 1000 - (Date.now() % (WINDOW_SECONDS * 1000))
+    process.stderr.write(`The next minute begins in ${Math.round(untilWindow / 1000)} s.\n`)
+    await delay(untilWindow)
+    const runs = await Promise.all(prepared.map((begin) => begin()))
+
+    const requestsRatio = rounded(Math.max(...runs.map(({ requests }) => requests)) / FEWEST_REQUESTS)
+    const timeRatio = rounded(Math.max(...runs.map(({ seconds }) => seconds)) / SHORTEST_SECONDS)
+    const lawful = runs.every(({ busiest, refused }) => busiest <= LIMIT.account && refused === 0)
+    const rows = runs.map(({ kind, requests, seconds, busiest, refused }) => [
+      kind,
+      String(requests),
+      seconds.toFixed(1),
+      String(busiest),
+      String(refused),
     ])
     const table = textTable(
       [
-        ['WINDOW', 'REQUESTS', '÷ FEWEST', 'SECONDS', '÷ SHORTEST', '429'],
+        ['WINDOWS', 'REQUESTS', 'SECONDS', 'IN ANY 60 S', '429'],
         ...rows,
-        ['goal', `${fewest}`, `≤ ${GOALS.requestsRatio}`, `${seconds}`, `≤ ${GOALS.timeRatio}`, '0'],
+        ['at best', String(FEWEST_REQUESTS), SHORTEST_SECONDS.toFixed(1), String(LIMIT.account), '0'],
+        ['ratio', requestsRatio.toFixed(3), timeRatio.toFixed(3)],
+        ['goal', `≤ ${GOALS.requestsRatio}`, `≤ ${GOALS.timeRatio}`, `≤ ${LIMIT.account}`, '0'],
       ],
-      [1, 2, 3, 4, 5],
+      [1, 2, 3, 4],
     )
-    const requestsRatio = Math.max(...ratios.map((one) => one.requestsRatio))
-    const timeRatio = Math.max(...ratios.map((one) => one.timeRatio))
-    const refused = ratios.reduce((sum, one) => sum + one.refused, 0)
-    const good = requestsRatio <= GOALS.requestsRatio && timeRatio <= GOALS.timeRatio && refused === 0
+    const good = requestsRatio <= GOALS.requestsRatio && timeRatio <= GOALS.timeRatio && lawful
     return { table, json: { requestsRatio, timeRatio }, good }
   })
 }
 
-async function firstSync({ connector, simulator, folder, program, env }: Stage, kind: 'fixed' | 'sliding') {
-  const name = `first-${kind}`
-  const manifest = await connector(
-    name,
-    {
-      limit: { kind, requests: ACCOUNT, incremental: EXPORT },
-      users: { count: USERS },
-      activities: { days: 6, lastSevenDays: ACTIVITIES, perEarlierDay: 0 },
-    },
-    {
-      rateLimit: { requestsPerMinute: ACCOUNT },
-      sync: { streams: ['Users', 'AuditLogs'], sink: { file: { claimName: 'bench' } } },
-    },
-  )
-  const out = join(folder, name)
-  const args = [program, 'sync', '-f', manifest, '--out', out, '-o', 'json']
-  const { seconds, output } = await measured(process.execPath, args, { env })
-  await rm(out, { recursive: true })
-  const { records } = JSON.parse(output).connectors[0]
-  if (records !== USERS + ACTIVITIES) throw new Error(`${name}: ${records} records, not ${USERS + ACTIVITIES}`)
-  const { ledger } = simulator.control.find(name)
-  return {
-    window: kind,
-    seconds,
-    requests: await ledger.count(),
-    refused: await ledger.tooManyRequests(),
+type Run = {
+  readonly kind: string
+  readonly seconds: number
+  /** By the simulator's ledger, as the two that follow: our own count is not asked. */
+  readonly requests: number
+  readonly busiest: number
+  readonly refused: number
+}
+
+/** An account whose windows are of that kind, and what syncs it for the first time. */
+async function firstSync(stage: Stage, kind: 'fixed' | 'sliding'): Promise<() => Promise<Run>> {
+  const { simulator, folder, program, env } = stage
+  const account = {
+    limit: { kind, requests: LIMIT.account, incremental: LIMIT.export },
+    users: { count: USERS },
+    activities: { days: 7, lastSevenDays: ACTIVITIES, perEarlierDay: 0 },
+  }
+  const manifest = await stage.connector(kind, account, {
+    rateLimit: { requestsPerMinute: LIMIT.account },
+    sync: { lookback: '168h', streams: ['Users', 'AuditLogs'], sink: { file: { claimName: 'bench' } } },
+  })
+  return async () => {
+    const out = join(folder, kind)
+    const args = [program, 'sync', '-f', manifest, '--out', out, '--quiet', '-o', 'json']
+    const { seconds, output } = await measured(process.execPath, args, { env })
+    const { records } = JSON.parse(output).connectors[0]
+    if (records !== USERS + ACTIVITIES) throw new Error(`${kind}: ${records} records, not ${USERS + ACTIVITIES}`)
+    const { ledger } = simulator.control.find(kind)
+    return {
+      kind,
+      seconds,
+      requests: await ledger.count(),
+      busiest: await ledger.maxInAnyWindow(WINDOW_SECONDS * 1000),
+      refused: await ledger.tooManyRequests(),
+    }
   }
 }
 

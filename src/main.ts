@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { UsageError } from './config.ts'
 import { EXIT } from './connector/run.ts'
 import { createLogger } from './logger.ts'
+import { keepMemorySmall } from './memory.ts'
 
 const program = new Command('zendesk-connector')
   .description('Connects Zendesk accounts to security tooling, declaratively.')
@@ -48,6 +49,7 @@ program
     ),
   )
   .action(async (options) => {
+    keepMemorySmall()
     if (options.filename === undefined && options.out === undefined) {
       const { runSyncCommand } = await import('./sync-command.ts')
       process.exitCode = await runSyncCommand(options, process.env)

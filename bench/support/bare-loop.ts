@@ -30,7 +30,7 @@ if (minted.kind !== 'token') throw new Error(minted.message)
 const headers = { authorization: `Bearer ${minted.token}` }
 const zendeskNow = new Date(answer.header('date') ?? '')
 
-async function get(path: string): Promise<string> {
+async function get(path: string): Promise<Buffer> {
   const { status, body } = await send({ method: 'GET', path, headers, signal })
   if (status !== 200) throw new Error(`${path}: ${status}`)
   return body
@@ -45,7 +45,7 @@ async function copy(name: StreamName): Promise<void> {
   const gzip = createGzip({ level: 1 })
   const file = gzip.pipe(createWriteStream(join(folder, `${name}.ndjson.gz`)))
   const page = (cursor?: string) => get(stream.path(cursor, reading.bounds, stream.pageSize.most))
-  for (let next: Promise<string> | undefined = page(); next !== undefined; ) {
+  for (let next: Promise<Buffer> | undefined = page(); next !== undefined; ) {
     const { records, envelope } = splitPage(await next, stream.records)
     const { cursor, more } = stream.follow(envelope)
     next = more ? page(cursor) : undefined

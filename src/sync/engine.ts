@@ -9,6 +9,7 @@ import type { Hold } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
 import { type Hand, openHand, type SegmentLimits } from './hand.ts'
 import type { Occasion, Reading } from './kinds.ts'
+import { gatherLines } from './lines.ts'
 import type { Source } from './reading.ts'
 import type { Redactor } from './redact.ts'
 import type { Sink } from './sinks/sink.ts'
@@ -35,8 +36,8 @@ export type Run = Occasion & {
   readonly stop: AbortSignal
 }
 
-/** Characters of pages fetched ahead of publishing, for each stream. */
-const AHEAD = 4 * 1024 * 1024
+/** Bytes of pages fetched ahead of publishing, for each stream: one or two pages of users. */
+const AHEAD = 1024 * 1024
 
 /**
  * Reads a stream from its chain's end to its own: 'end', or 'stopped' when the signal came first.
@@ -62,6 +63,7 @@ async function extendChain(stream: Stream, begin: ChainState, reading: Reading, 
     reading,
     recent,
     redact: run.redact,
+    lines: gatherLines(),
     origin: { account: run.account, stream: stream.name, displayName: run.displayName },
     publisher: { run: run.run, pod: run.pod },
     clock: run.clock,

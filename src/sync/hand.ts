@@ -4,6 +4,7 @@ import { ZendeskError } from '../zendesk/errors.ts'
 import { RECENT_IN_CHECKPOINT } from './chain.ts'
 import { type Clock, isoTime } from './clock.ts'
 import type { Reading } from './kinds.ts'
+import type { Lines } from './lines.ts'
 import { baseKind, eventLine, type Origin, removedKind } from './ocsf/event.ts'
 import type { Ending, Page } from './reading.ts'
 import type { Recent } from './recent.ts'
@@ -37,6 +38,8 @@ export type HandOptions = {
   /** Keys of what is published or in hand; grows with what is added. */
   readonly recent: Recent
   readonly redact: Redactor
+  /** Gathers what is to be written: of the stream, for all its hands one after another. */
+  readonly lines: Lines
   readonly origin: Origin
   readonly publisher: { readonly run: string; readonly pod: string }
   readonly clock: Clock
@@ -51,9 +54,12 @@ export type SegmentLimits = { readonly characters: number; readonly records: num
 /** Some pages of users, and no more than a minute, so that a slow account makes progress, too. */
 export const SEGMENT_LIMITS: SegmentLimits = { characters: 8 * 1024 * 1024, records: 10_000, milliseconds: 60_000 }
 
+/** Bytes that are written at once of what is not found again. */
+const PIECE = 1024 * 1024
+
 /** An empty hand at the chain's end; `begin` is the position that the reading has come to. */
 export function openHand(chain: ChainState, begin: string | undefined, options: HandOptions): Hand {
-  const { stream, reading, recent, redact, origin, publisher, clock, limits, keepKeys } = options
+  const { stream, reading, recent, redact, lines, origin, publisher, clock, limits, keepKeys } = options
   const { bounds } = reading
   const { kind } = stream
   const writer = writeSegment()
@@ -77,7 +83,7 @@ export function openHand(chain: ChainState, begin: string | undefined, options: 
   return {
     counts,
     add: async (page) => {
-      const lines: string[] = []
+      lines.drop()
       const fresh = new Map<string, number>()
       let newestOfPage: number | undefined
       let late = 0
@@ -97,7 +103,7 @@ export function openHand(chain: ChainState, begin: string | undefined, options: 
         if (time < reading.lateBefore) late += 1
         const mapped = stream.map(record, origin)
         if (mapped === undefined) unmapped += 1
-        lines.push(eventLine(mapped ?? baseKind, record, key, time, origin), '\n')
+        lines.add(eventLine(mapped ?? baseKind, record, key, time, origin))
         length += text.length
       }
       const after = kind.position(position, { cursor: page.cursor, newest: newestOfPage, upTo: page.upTo })
@@ -113,18 +119,21 @@ export function openHand(chain: ChainState, begin: string | undefined, options: 
       recent.forget(kind.settledBefore(position))
       if (fresh.size === 0) return undefined
       if (since === Number.POSITIVE_INFINITY) start()
-      await writer.add(lines.join(''))
+      await writer.add(lines.take())
       return undefined
     },
     end: async (missing) => {
       if (kind.ended === undefined) return
+      lines.drop()
       for await (const { raw: text, key, time } of missing) {
         const raw = redact(text)
         const record = raw === undefined ? unreadable(text) : readRecord(raw, stream.timeField)
         const removed = removedKind(stream.map(record, origin))
-        await writer.add(`${eventLine(removed, { ...record, originalTime: undefined }, key, time, origin)}\n`)
+        lines.add(eventLine(removed, { ...record, originalTime: undefined }, key, time, origin))
+        if (lines.size > PIECE) await writer.add(lines.take())
         counts.records += 1
       }
+      await writer.add(lines.take())
       position = kind.ended(position)
       isEnd = true
     },

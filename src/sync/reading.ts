@@ -1,13 +1,13 @@
 /** Reading a stream page by page, to its end or until told to stop. */
 import type { ZendeskClient } from '../zendesk/client.ts'
 import { ZendeskError } from '../zendesk/errors.ts'
-import { splitPage } from '../zendesk/pages.ts'
+import { type Records, splitPage } from '../zendesk/pages.ts'
 import type { Bounds } from './kinds.ts'
 import type { Stream } from './streams.ts'
 
 export type Page = {
-  readonly records: readonly string[]
-  /** Length of the page's text. */
+  readonly records: Records
+  /** Bytes of the page. */
   readonly size: number
   readonly cursor: string | undefined
   /** Everything up to this time, in ms, has been read; only of the last page of a slice of time. */

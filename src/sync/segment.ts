@@ -43,8 +43,11 @@ const MAGIC = Buffer.from([0x1f, 0x8b, 8, 0x10, 0, 0, 0, 0, 4, 255])
 
 /** A segment that is being written: compressed as it grows, outside the main thread, only the result is held. */
 export type SegmentWriter = {
-  /** Adds whole lines, each with its line feed; waits only while what was added before is being compressed. */
-  add(lines: string): Promise<void>
+  /**
+   * Adds whole lines, each with its line feed; waits only while what was added before is being compressed. The bytes
+   * must stay as they are until the next call has resolved.
+   */
+  add(lines: Uint8Array): Promise<void>
   /** Ends the file. The writer is of no further use. */
   close(header: SegmentHeader): Promise<Segment>
   /** Frees what it holds when it is not closed. */
@@ -52,7 +55,7 @@ export type SegmentWriter = {
 }
 
 export function writeSegment(): SegmentWriter {
-  const deflate: DeflateRaw = createDeflateRaw({ level: 1 })
+  const deflate: DeflateRaw = createDeflateRaw({ level: 1, chunkSize: 64 * 1024 })
   const chunks: Buffer[] = []
   deflate.on('data', (chunk: Buffer) => chunks.push(chunk))
   let written: Promise<void> = Promise.resolve()
@@ -60,8 +63,7 @@ export function writeSegment(): SegmentWriter {
   let size = 0
 
   return {
-    add: async (lines) => {
-      const bytes = Buffer.from(lines)
+    add: async (bytes) => {
       checksum = crc32(bytes, checksum)
       size += bytes.length
       await written

@@ -99,7 +99,7 @@ async function estimate(
 ): Promise<void> {
   if (count === undefined || tally.chain?.complete === true) return
   try {
-    const answer = JSON.parse(await client.get(() => count, { stream: name, signal }))
+    const answer = JSON.parse((await client.get(() => count, { stream: name, signal })).toString())
     tally.expected = countAnswer.safeParse(answer).data?.count.value
   } catch {
     // No percentage, then.

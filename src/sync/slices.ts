@@ -12,8 +12,8 @@ const WANTED_RECORDS = 2000
 const SHORTEST_MS = 60_000
 /** The first slice, of which nothing is known yet, is this part of a range that could be read in one go. */
 const FIRST_PART = 64
-/** Characters of pages that all slices side by side may hold. */
-const AHEAD = 4 * 1024 * 1024
+/** Bytes of pages that all slices side by side may hold. */
+const AHEAD = 1024 * 1024
 
 /** The pages of a reading, in order, and last of all why there are no more. */
 export function readSlices(
@@ -71,7 +71,7 @@ async function* inSlices(
   }
 }
 
-/** Characters of text that an item holds. */
+/** Bytes that an item holds. */
 export function sizeOf(item: Page | Ending): number {
   return 'why' in item ? 0 : item.size
 }

@@ -53,7 +53,7 @@ export function newTally(onRejected: (uids: readonly string[]) => void): Tally {
       get: async (path, options) => {
         const body = await source.get(path, options)
         tally.requests += 1
-        tally.bytes += Buffer.byteLength(body)
+        tally.bytes += body.length
         return body
       },
     }),

@@ -38,11 +38,11 @@ export type Usage = {
 
 export type ZendeskClient = {
   /**
-   * Reads one page of the API: `path` begins with `/api/v2/`. Resolves with the body's text of a 200 that is JSON by
+   * Reads one page of the API: `path` begins with `/api/v2/`. Resolves with the body's bytes of a 200 that is JSON by
    * its content type; tries again by itself through everything that passes.
    * @throws ZendeskError when Zendesk refuses, or when it gave no answer for as long as the run can wait.
    */
-  get(path: () => string, options: ReadOptions): Promise<string>
+  get(path: () => string, options: ReadOptions): Promise<Buffer>
   /** Zendesk's own clock now, from the `Date` of its answers; asks for a token when there was none yet. */
   now(signal: AbortSignal): Promise<Date>
   /** Requests so far, those for tokens included; `spent` those of the last minute, by age. */
@@ -114,7 +114,7 @@ export function createClient(options: ClientOptions): ZendeskClient {
     return orAborted(minting, signal)
   }
 
-  const get = (path: () => string, { stream, limit, signal, onTooLarge }: ReadOptions): Promise<string> => {
+  const get = (path: () => string, { stream, limit, signal, onTooLarge }: ReadOptions): Promise<Buffer> => {
     let refused = 0
     let absent = 0
     return persist(

@@ -4,6 +4,7 @@
  */
 import { type Dispatcher, EnvHttpProxyAgent, Pool, request } from 'undici'
 import { orAborted } from './aborted.ts'
+import { wholeOf } from './body.ts'
 import { type Trouble, ZendeskError } from './errors.ts'
 
 export type HttpRequest = {
@@ -21,7 +22,7 @@ export type HttpAnswer = {
   readonly status: number
   /** Value of a header by its lower-case name; the first when it was sent twice. */
   readonly header: (name: string) => string | undefined
-  readonly body: string
+  readonly body: Buffer
 }
 
 /** @throws ZendeskError NetworkError or TlsError when no whole answer came; the signal's reason when it was aborted. */
@@ -74,10 +75,9 @@ export function connectTo(
       // While it connects, the library does not look at the signal.
       const answer = await orAborted(asked, signal)
       isAnswered = true
-      const text = await answer.body.text()
       return {
         status: answer.statusCode,
-        body: text,
+        body: await wholeOf(answer.body, Number(answer.headers['content-length'])),
         header: (name) => {
           const value = answer.headers[name]
           return Array.isArray(value) ? value[0] : value

@@ -1,15 +1,19 @@
 /**
  * Pages of Zendesk's API, taken apart without losing a character: records are handed on as the very text Zendesk sent,
- * because their ids are 64-bit integers (D) that JSON.parse would round. Only what surrounds the records is parsed.
+ * because their ids are 64-bit integers (D) that JSON.parse would round. Only what surrounds the records is parsed. A
+ * page stays the bytes it came as: its text would take two bytes for each character as soon as one of them is Cyrillic.
  */
 import { ZendeskError } from './errors.ts'
 
 export type Page = {
   /** Source text of each record, byte for byte. */
-  readonly records: string[]
+  readonly records: Records
   /** The page without its records: meta, links, after_cursor, end_of_stream … */
   readonly envelope: unknown
 }
+
+/** Texts that are decoded one by one, each time they are walked through: whoever keeps none of them holds but the page. */
+export type Records = Iterable<string> & { readonly length: number }
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -25,58 +29,71 @@ const OBJECT_END = 0x7d
  * bracket: one that is no valid JSON is handed on all the same.
  * @throws ZendeskError ZendeskUnavailable when the page is cut off, no JSON, or without that array.
  */
-export function splitPage(body: string, key: string): Page {
-  let records: string[] | undefined
+export function splitPage(body: Buffer, key: string): Page {
+  let records: number[] | undefined
   let rest = ''
   let restFrom = 0
   let at = space(body, 0)
-  if (body.charCodeAt(at) !== OBJECT) throw malformed(key)
+  if (body[at] !== OBJECT) throw malformed(key)
   at = space(body, at + 1)
-  while (body.charCodeAt(at) !== OBJECT_END) {
+  while (body[at] !== OBJECT_END) {
     const nameEnd = stringEnd(body, at, key)
-    const name = body.slice(at + 1, nameEnd - 1)
+    const name = textOf(body, at + 1, nameEnd - 1)
     at = space(body, nameEnd)
-    if (body.charCodeAt(at) !== COLON) throw malformed(key)
+    if (body[at] !== COLON) throw malformed(key)
     at = space(body, at + 1)
     const isRecords = name === key || (name.includes('\\') && unescaped(name) === key)
-    if (isRecords && body.charCodeAt(at) === ARRAY) {
+    if (isRecords && body[at] === ARRAY) {
       records = []
-      rest += `${body.slice(restFrom, at)}[]`
+      rest += `${textOf(body, restFrom, at)}[]`
       at = splitArray(body, at, key, records)
       restFrom = at
     } else {
       at = valueEnd(body, at, key)
     }
     at = space(body, at)
-    if (body.charCodeAt(at) === COMMA) at = space(body, at + 1)
-    else if (body.charCodeAt(at) !== OBJECT_END) throw malformed(key)
+    if (body[at] === COMMA) at = space(body, at + 1)
+    else if (body[at] !== OBJECT_END) throw malformed(key)
   }
   if (records === undefined) throw malformed(key)
-  return { records, envelope: parsed(rest + body.slice(restFrom), key) }
+  return { records: textsOf(body, records), envelope: parsed(rest + textOf(body, restFrom), key) }
 }
 
-/** Puts the elements' texts into `records`; returns the index after the array. */
-function splitArray(body: string, start: number, key: string, records: string[]): number {
+function textsOf(body: Buffer, bounds: readonly number[]): Records {
+  return {
+    length: bounds.length / 2,
+    *[Symbol.iterator]() {
+      for (let at = 0; at < bounds.length; at += 2) yield textOf(body, bounds[at], bounds[at + 1])
+    },
+  }
+}
+
+function textOf(body: Buffer, start?: number, end?: number): string {
+  return body.toString('utf8', start, end)
+}
+
+/** Puts where each element begins and ends into `records`; returns the index after the array. */
+function splitArray(body: Buffer, start: number, key: string, records: number[]): number {
   let at = space(body, start + 1)
-  if (body.charCodeAt(at) === ARRAY_END) return at + 1
+  if (body[at] === ARRAY_END) return at + 1
   for (;;) {
     const end = valueEnd(body, at, key)
-    records.push(body.slice(at, end))
+    records.push(at, end)
     at = space(body, end)
-    const next = body.charCodeAt(at)
+    const next = body[at]
     if (next === ARRAY_END) return at + 1
     if (next !== COMMA) throw malformed(key)
     at = space(body, at + 1)
   }
 }
 
-function valueEnd(body: string, start: number, key: string): number {
-  const first = body.charCodeAt(start)
+function valueEnd(body: Buffer, start: number, key: string): number {
+  const first = body[start]
   if (first === QUOTE) return stringEnd(body, start, key)
   if (first !== OBJECT && first !== ARRAY) return scalarEnd(body, start, key)
   let depth = 0
   for (let at = start; at < body.length; at++) {
-    const code = body.charCodeAt(at)
+    const code = body[at]
     if (code === QUOTE) at = stringEnd(body, at, key) - 1
     else if (code === OBJECT || code === ARRAY) depth++
     else if ((code === OBJECT_END || code === ARRAY_END) && --depth === 0) return at + 1
@@ -84,10 +101,10 @@ function valueEnd(body: string, start: number, key: string): number {
   throw malformed(key)
 }
 
-function scalarEnd(body: string, start: number, key: string): number {
+function scalarEnd(body: Buffer, start: number, key: string): number {
   let at = start
   for (; at < body.length; at++) {
-    const code = body.charCodeAt(at)
+    const code = body[at] ?? 0
     if (code <= 0x20 || code === COMMA || code === ARRAY_END || code === OBJECT_END) break
   }
   if (at === start || at === body.length) throw malformed(key)
@@ -95,20 +112,20 @@ function scalarEnd(body: string, start: number, key: string): number {
 }
 
 /** Index after the string that begins at `start`. */
-function stringEnd(body: string, start: number, key: string): number {
-  if (body.charCodeAt(start) !== QUOTE) throw malformed(key)
+function stringEnd(body: Buffer, start: number, key: string): number {
+  if (body[start] !== QUOTE) throw malformed(key)
   for (let at = start + 1; at < body.length; at++) {
-    const code = body.charCodeAt(at)
+    const code = body[at]
     if (code === QUOTE) return at + 1
     if (code === BACKSLASH) at++
   }
   throw malformed(key)
 }
 
-function space(body: string, start: number): number {
+function space(body: Buffer, start: number): number {
   let at = start
   for (;;) {
-    const code = body.charCodeAt(at)
+    const code = body[at]
     if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at
     at++
   }

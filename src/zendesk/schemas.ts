@@ -21,9 +21,9 @@ export const meAnswer = z.object({
 export const currentTokenAnswer = z.object({ token: z.object({ scopes: z.array(z.string()) }) })
 
 /** Parses a body as JSON and by a schema; undefined when it is neither. */
-export function parseBody<T>(schema: z.ZodType<T>, body: string): T | undefined {
+export function parseBody<T>(schema: z.ZodType<T>, body: Buffer): T | undefined {
   try {
-    return schema.safeParse(JSON.parse(body)).data
+    return schema.safeParse(JSON.parse(body.toString())).data
   } catch {
     return undefined
   }

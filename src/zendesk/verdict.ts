@@ -91,7 +91,7 @@ function isOwnLimit({ header }: HttpAnswer, limit: EndpointLimit): boolean {
 
 /** JSON by its content type, with an end: a body can be cut off where HTTP does not notice. */
 function isWhole(answer: HttpAnswer): boolean {
-  return isJson(answer) && /[}\]]\s*$/.test(answer.body.slice(-64))
+  return isJson(answer) && /[}\]]\s*$/.test(answer.body.subarray(-64).toString('latin1'))
 }
 
 function isJson(answer: HttpAnswer): boolean {

@@ -36,7 +36,7 @@ export type Plan = {
   isDone(): boolean
 }
 
-/** Of each phase at least this share of all kills … */
+/** Of each phase at least this share of all kills, but one in a hurry … */
 const LEAST_SHARE = 0.1
 /** … and this share at any moment, whatever the process does then. */
 const ANYWHERE_SHARE = 0.06
@@ -45,7 +45,7 @@ const SPECIAL_SHARES: Readonly<Record<Special, number>> = { freeze: 0.05, fill: 
 
 export function makePlan(books: Books, wanted: Wanted): Plan {
   const underWay: Turn[] = []
-  const least = Math.ceil(wanted.kills * LEAST_SHARE)
+  const least = wanted.hurry ? 1 : Math.ceil(wanted.kills * LEAST_SHARE)
   const count = (holds: (turn: Turn) => boolean) => underWay.filter(holds).length
 
   const specialsWanted = (special: Special) =>

@@ -97,8 +97,9 @@ async function tell(on: Stage): Promise<void> {
   await showRecords(on, { users: USERS, activities: ACTIVITIES })
 }
 
-const isWrongSecret = ({ type, reason }: { type: string; reason: string }) =>
-  type === 'Ready' && reason === 'InvalidClient'
+function isWrongSecret({ type, reason }: { readonly type: string; readonly reason: string }): boolean {
+  return type === 'Ready' && reason === 'InvalidClient'
+}
 
 /** Follows a connector's run by its pod's log until it has ended well. */
 async function watchRun(on: Stage, name: string): Promise<void> {

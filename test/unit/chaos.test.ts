@@ -147,7 +147,7 @@ it('the consumer notices a segment that changes, vanishes, or cannot be read whe
   onTestFinished(() => rm(folder, { recursive: true }))
   const file = (number: number) => join(folder, 'Users', `00000000000${number}.ndjson.gz`)
   const writer = writeSegment()
-  await writer.add('{"raw_data":"{}","metadata":{"uid":"acme/Users/1/a","log_name":"Users"}}\n')
+  await writer.add(Buffer.from('{"raw_data":"{}","metadata":{"uid":"acme/Users/1/a","log_name":"Users"}}\n'))
   const { gzip } = await writer.close({
     ...{ v: 1, account: 'acme', stream: 'Users', run: 'r', pod: 'p', lowerBound: 'l', records: 1, complete: true },
     ...{ number: 0, end: 'e', total: 1 },

@@ -39,10 +39,12 @@ function open(changes: Partial<ClientChanges> = {}): OpenClient {
   return opened
 }
 
-const logs = ({ client }: OpenClient, until = signal) => client.get(() => LOGS, { stream: 'AuditLogs', signal: until })
-const users = ({ client }: OpenClient) => client.get(() => USERS, { stream: 'Users', limit: INCREMENTAL_USERS, signal })
+const logs = ({ client }: OpenClient, until = signal) =>
+  client.get(() => LOGS, { stream: 'AuditLogs', signal: until }).then(String)
+const users = ({ client }: OpenClient) =>
+  client.get(() => USERS, { stream: 'Users', limit: INCREMENTAL_USERS, signal }).then(String)
 const visits = ({ client }: OpenClient) =>
-  client.get(() => VISITS, { stream: 'AccessLogs', limit: ACCESS_LOGS, signal })
+  client.get(() => VISITS, { stream: 'AccessLogs', limit: ACCESS_LOGS, signal }).then(String)
 
 /** Milliseconds that the work took. */
 async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -191,7 +193,7 @@ describe('Zendesk’s advice is followed', () => {
     ['the answer does not tell', ACCESS_LOGS, {}, 'access_logs'],
     ['the account’s is', ACCESS_LOGS, { 'x-rate-limit': '700', 'x-rate-limit-remaining': '0' }, 'spec.rateLimit'],
   ])('429 says which limit to look at: %s', (_, limit, headers: Record<string, string>, named) => {
-    const answer = { status: 429, header: (name: string) => headers[name], body: '' }
+    const answer = { status: 429, header: (name: string) => headers[name], body: Buffer.alloc(0) }
     const { message } = { message: '', ...judge(answer, 'acme.zendesk.com', new Date(), limit) }
     expect(['spec.rateLimit', 'access_logs'].filter((one) => message.includes(one))).toEqual([named])
   })
@@ -214,7 +216,7 @@ test('a page that takes too long is asked for again by the name it has then', as
       size /= 2
     },
   })
-  expect(JSON.parse(body).audit_logs).toHaveLength(50)
+  expect(JSON.parse(body.toString()).audit_logs).toHaveLength(50)
   expect(client.usage().retries).toEqual({ 504: 1 })
 })
 

@@ -35,7 +35,7 @@ function aClient(changes: Omit<ClientChanges, 'proxyUrl' | 'secret'> = {}): Zend
   return opened.client
 }
 
-const logs = (client: ZendeskClient) => client.get(() => LOGS, { stream: 'AuditLogs', signal })
+const logs = (client: ZendeskClient) => client.get(() => LOGS, { stream: 'AuditLogs', signal }).then(String)
 const tokens = () => acme.ledger.requests('/oauth/tokens').length
 
 describe('a token', () => {

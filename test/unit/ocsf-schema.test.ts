@@ -62,7 +62,8 @@ describe('every record that Zendesk serves is a valid event', () => {
     const bounds = { from: Date.now() - 30 * 86_400_000, to: Date.now() }
     const records: string[] = []
     for (let cursor: string | undefined; ; ) {
-      const page = splitPage((await probe.get(stream.path(cursor, bounds, stream.pageSize.most))).text, stream.records)
+      const { text } = await probe.get(stream.path(cursor, bounds, stream.pageSize.most))
+      const page = splitPage(Buffer.from(text), stream.records)
       records.push(...page.records)
       const next = stream.follow(page.envelope)
       if (!next.more) return records

@@ -24,7 +24,7 @@ const header = (over: Partial<SegmentHeader> = {}): SegmentHeader => ({
 })
 async function segment(over: Partial<SegmentHeader> = {}, ...lines: string[]) {
   const writer = writeSegment()
-  for (const line of lines) await writer.add(`${line}\n`)
+  for (const line of lines) await writer.add(Buffer.from(`${line}\n`))
   return writer.close(header(over))
 }
 const linesOf = async (readBack: ReadBack | undefined, number: number) => {

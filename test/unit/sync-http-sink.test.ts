@@ -35,7 +35,7 @@ const events = (count: number, text?: string) => Array.from({ length: count }, (
 
 async function segment(lines: readonly string[]) {
   const writer = writeSegment()
-  for (const line of lines) await writer.add(`${line}\n`)
+  for (const line of lines) await writer.add(Buffer.from(`${line}\n`))
   return writer.close(header)
 }
 

@@ -196,7 +196,7 @@ export function modelClient(
       signal.throwIfAborted()
       requests++
       clock.advance(1)
-      const body = zendesk.get(path())
+      const body = Buffer.from(zendesk.get(path()))
       await gate.after('get')
       return body
     },

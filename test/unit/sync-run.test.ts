@@ -170,7 +170,7 @@ describe('a sync run', () => {
     const world = worldWith(0, 1)
     const pod = podOf(world, open, 'pod')
     const page = '{"users":[{"id":1,"updated_at":"2026-11-20T09:00:00Z"}],"after_cursor":"same","end_of_stream":false}'
-    const client: typeof pod.client = (given) => ({ ...pod.client(given), get: async () => page })
+    const client: typeof pod.client = (given) => ({ ...pod.client(given), get: async () => Buffer.from(page) })
     const { report, exitCode } = await runSync(orders({ streams: ['Users'] }), { ...pod, client })
     expect(exitCode).toBe(EXIT.tryAgain)
     expect(report.message).toContain('leads back')
@@ -182,7 +182,7 @@ describe('a sync run', () => {
     const pod = podOf(world, open, 'pod')
     const record = (id: number, at: string) => `{"id":${id},"created_at":"2026-11-20T${at}Z"}`
     const page = `{"audit_logs":[${record(2, '09:40:00')},${record(1, '09:20:00')}],"meta":{"has_more":false}}`
-    const client: typeof pod.client = (given) => ({ ...pod.client(given), get: async () => page })
+    const client: typeof pod.client = (given) => ({ ...pod.client(given), get: async () => Buffer.from(page) })
     const { report } = await runSync(orders({ streams: ['AuditLogs'] }), { ...pod, client })
     expect(report).toMatchObject({ result: 'Failed', reason: 'ZendeskUnavailable', records: 0 })
   })
@@ -192,7 +192,7 @@ describe('a sync run', () => {
     const pod = podOf(world, open, 'pod')
     const page =
       '{"audit_logs":[{"id":1,"created_at":"2026-11-20T09:40:00Z"},{"id":oops},7,null],"meta":{"has_more":false}}'
-    const client: typeof pod.client = (given) => ({ ...pod.client(given), get: async () => page })
+    const client: typeof pod.client = (given) => ({ ...pod.client(given), get: async () => Buffer.from(page) })
     for (const slot of [1, 2])
       await runSync(orders({ slot, streams: ['AuditLogs'] }), { ...pod, pod: `${slot}`, client })
     expect(world.store.checkpoint?.streams.AuditLogs?.records).toBe(4)
@@ -325,7 +325,7 @@ describe('a sync run', () => {
       const pod = podOf(world, open, 'pod')
       const client: typeof pod.client = (given) => ({
         ...pod.client(given),
-        get: async () => '{"users":[{"id":1,"name":bob}],"after_cursor":"c","end_of_stream":true}',
+        get: async () => Buffer.from('{"users":[{"id":1,"name":bob}],"after_cursor":"c","end_of_stream":true}'),
       })
       const { report } = await runSync(orders({ streams: ['Users'], redact }), { ...pod, client })
       expect(report).toMatchObject({ result: 'Succeeded', records: 1, streams: [{ unmapped: 1 }] })
@@ -382,8 +382,10 @@ describe('a sync run', () => {
       const real = pod.client(given)
       return {
         ...real,
-        get: async (path, options) =>
-          (await real.get(path, options)).replace(/\{"id":1003.*?\}/, '{"id":1003,"created_at":"?"}'),
+        get: async (path, options) => {
+          const page = (await real.get(path, options)).toString()
+          return Buffer.from(page.replace(/\{"id":1003.*?\}/, '{"id":1003,"created_at":"?"}'))
+        },
       }
     }
     const { report } = await runSync(orders({ streams: ['AuditLogs'] }), { ...pod, client })

@@ -69,7 +69,7 @@ describe('reading a log', () => {
         for (let time = after + 600; time < end && times.length < 20; time += 600) times.push(time)
         const last = times.at(-1) ?? after
         const meta = { has_more: last + 600 < end, after_cursor: String(last) }
-        return JSON.stringify({ audit_logs: times, meta })
+        return Buffer.from(JSON.stringify({ audit_logs: times, meta }))
       },
     }
   }
@@ -81,7 +81,7 @@ describe('reading a log', () => {
       if ('why' in item) why = item.why
       else pages.push(item)
     }
-    return { ...from.seen, why, times: pages.flatMap(({ records }) => records.map(Number)) }
+    return { ...from.seen, why, times: pages.flatMap(({ records }) => Array.from(records, Number)) }
   }
   const all = Array.from({ length: Math.floor(to / SECOND / 600) + 1 }, (_, index) => index * 600)
 
@@ -112,7 +112,7 @@ describe('reading a log', () => {
     for await (const item of readSlices(STREAM.AuditLogs, reading, failing, new AbortController().signal))
       items.push(item)
     expect(items.at(-1)).toMatchObject({ why: 'failed' })
-    const times = items.flatMap((item) => ('records' in item ? item.records.map(Number) : []))
+    const times = items.flatMap((item) => ('records' in item ? Array.from(item.records, Number) : []))
     expect(times).toEqual(all.slice(0, times.length))
     expect(from.seen.inFlight).toBe(0)
   })

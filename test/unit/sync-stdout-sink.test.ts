@@ -7,7 +7,7 @@ import { manualClock } from './sync-model.ts'
 
 async function segment(stream: string, lines: readonly string[]) {
   const writer = writeSegment()
-  for (const line of lines) await writer.add(`${line}\n`)
+  for (const line of lines) await writer.add(Buffer.from(`${line}\n`))
   return writer.close({
     v: 1,
     account: 'acme',

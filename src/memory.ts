@@ -1,0 +1,21 @@
+/**
+ * How much memory a sync run takes. By default V8 and the HTTP parser in undici would rather have speed: a run of any
+ * size comes to 270 MiB, of which 12 are in use. What is said here makes it 110, and costs about a tenth of the speed.
+ * Said at run time and not by options of `node`, it holds however the program is started.
+ */
+import { setFlagsFromString } from 'node:v8'
+
+const FLAGS = [
+  // The parser is one huge function of WebAssembly: to optimise it takes 22 MiB at once, and it reads headers only.
+  '--no-wasm-tier-up',
+  '--no-wasm-dynamic-tiering',
+  // What a record leaves behind is dead at the next one: room for a thousand records only fills the memory.
+  '--semi-space-growth-factor=1',
+  // Collects when the heap has grown by a little, not when it has doubled. Of pages, V8 sees but the handle.
+  '--optimize-for-size',
+]
+
+/** To be called before anything is connected. */
+export function keepMemorySmall(): void {
+  for (const flag of FLAGS) setFlagsFromString(flag)
+}

@@ -77,5 +77,6 @@ function storeIn(cluster: Cluster, { namespace, checkpoint: name }: RunOrders): 
 /** The report in short, where `kubectl describe pod` shows it; nowhere else is it missed. */
 async function leaveMessage({ result, reason, message, records, requests }: Report): Promise<void> {
   const short = JSON.stringify({ result, reason, message, records, requests })
-  await writeFile(TERMINATION_LOG, short).catch(() => undefined)
+  // Only where the kubelet has put the file: elsewhere it would be a stray one in /dev.
+  await writeFile(TERMINATION_LOG, short, { flag: 'r+' }).catch(() => undefined)
 }

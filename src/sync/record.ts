@@ -44,7 +44,8 @@ export function unreadable(raw: string): SourceRecord {
 
 /** Tells one version of a record from another: 64 bits of the SHA-256 of its exact text. */
 export function versionOf(raw: string): string {
-  return hash('sha256', raw, 'hex').slice(0, 16)
+  // A slice of the digest's text would hold on to the whole of it for as long as the key is remembered.
+  return Buffer.from(hash('sha256', raw, 'binary'), 'latin1').toString('hex', 0, 8)
 }
 
 /** Undefined of whatever is no object. */

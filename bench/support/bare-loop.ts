@@ -3,7 +3,6 @@
  * as fast as this machine and this language allow. No engine, no checkpoint, no budget, nothing is flushed, nothing told
  * apart; killed anywhere, all of it is for nothing. `bare-loop.js <account> <displayName> <folder> <lookback seconds> <stream> …`
  */
-import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
@@ -11,6 +10,7 @@ import { createGzip } from 'node:zlib'
 import type { StreamName } from '../../src/connector/schema.ts'
 import { newChain } from '../../src/sync/chain.ts'
 import { isoTime } from '../../src/sync/clock.ts'
+import { gatherLines } from '../../src/sync/lines.ts'
 import { baseKind, eventLine } from '../../src/sync/ocsf/event.ts'
 import { readRecord } from '../../src/sync/record.ts'
 import { STREAM } from '../../src/sync/streams.ts'
@@ -42,20 +42,22 @@ async function copy(name: StreamName): Promise<void> {
   const reading = stream.kind.reading(chain, { zendeskNow, snapshotsSince: undefined })
   if (reading === undefined) throw new Error(`nothing of ${name} is due`)
   const origin = { account, stream: name, displayName }
-  const gzip = createGzip({ level: 1 })
+  const gzip = createGzip({ level: 1, chunkSize: 64 * 1024 })
   const file = gzip.pipe(createWriteStream(join(folder, `${name}.ndjson.gz`)))
+  const lines = gatherLines()
+  let written: Promise<void> = Promise.resolve()
   const page = (cursor?: string) => get(stream.path(cursor, reading.bounds, stream.pageSize.most))
   for (let next: Promise<Buffer> | undefined = page(); next !== undefined; ) {
     const { records, envelope } = splitPage(await next, stream.records)
     const { cursor, more } = stream.follow(envelope)
     next = more ? page(cursor) : undefined
-    let lines = ''
     for (const raw of records) {
       const record = readRecord(raw, stream.timeField)
       const kind = stream.map(record, origin) ?? baseKind
-      lines += `${eventLine(kind, record, stream.kind.key(record, reading), record.time ?? 0, origin)}\n`
+      lines.add(eventLine(kind, record, stream.kind.key(record, reading), record.time ?? 0, origin))
     }
-    if (!gzip.write(lines)) await once(gzip, 'drain')
+    await written
+    written = new Promise((resolve) => gzip.write(lines.take(), () => resolve()))
   }
   gzip.end()
   await finished(file)

@@ -29,7 +29,7 @@ export async function measured(
   const begin = performance.now()
   const child = spawn(command, args, { env, stdio: ['ignore', outputTo ?? 'pipe', 'pipe'] })
   const kill = () => void child.kill('SIGKILL')
-  process.once('exit', kill)
+  process.prependOnceListener('exit', kill)
   let rssMb = Number.NaN
   const look = setInterval(() => {
     rssMb = highWaterMark(child.pid) ?? rssMb

@@ -20,7 +20,7 @@ export async function startSimulatorProcess(): Promise<SimulatorProcess> {
   const child = spawn(process.execPath, [command, '--account', 'unused'], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   const kill = () => void child.kill('SIGTERM')
-  process.once('exit', kill)
+  process.prependOnceListener('exit', kill)
   const found: Record<string, string> = {}
   for await (const line of createInterface(child.stdout)) {
     const [, name, value] = /^(proxy|CA file|control) +(\S+)$/.exec(line) ?? []

@@ -24,7 +24,8 @@ export type Stage = {
 
 export async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'zendesk-connector-bench-'))
-  const remove = () => rmSync(folder, { recursive: true, force: true })
+  // What still runs in it is killed, but may not be gone yet.
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   process.once('exit', remove)
   const simulator = await startSimulatorProcess()
   try {

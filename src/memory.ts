@@ -11,8 +11,9 @@ const FLAGS = [
   '--no-wasm-dynamic-tiering',
   // What a record leaves behind is dead at the next one: room for a thousand records only fills the memory.
   '--semi-space-growth-factor=1',
-  // Collects when the heap has grown by a little, not when it has doubled. Of pages, V8 sees but the handle.
-  '--optimize-for-size',
+  // Collects when the heap has grown by a fifth, not when it has doubled. `--optimize-for-size` does that as well, and
+  // saves 5 MiB more, but takes a quarter of the speed.
+  '--heap-growing-percent=20',
 ]
 
 /** To be called before anything is connected. */

@@ -36,8 +36,8 @@ export type Run = Occasion & {
   readonly stop: AbortSignal
 }
 
-/** Bytes of pages fetched ahead of publishing, for each stream: one or two pages of users. */
-const AHEAD = 1024 * 1024
+/** Bytes of pages fetched ahead of publishing, for each stream: one page of users, or some of the others. */
+const AHEAD = 512 * 1024
 
 /**
  * Reads a stream from its chain's end to its own: 'end', or 'stopped' when the signal came first.
@@ -86,6 +86,7 @@ async function extendChain(stream: Stream, begin: ChainState, reading: Reading, 
     for (;;) {
       const item = (await pages.take(hand.due)) ?? { why: 'stopped' as const }
       const refused = item !== 'later' && 'records' in item ? await hand.add(item) : undefined
+      if (item !== 'later' && 'records' in item) item.records.release()
       const ending = refused ?? (item !== 'later' && 'why' in item ? item : undefined)
       if (ending?.why === 'end') await hand.end(until(run.stop, missingSince(stream, reading, recent, run)))
       const complete = chain.complete || ending?.why === 'end'

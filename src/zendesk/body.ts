@@ -17,6 +17,7 @@ export function wholeOf(body: Readable, length: number): Promise<Buffer> {
       if (end + chunk.length > bytes.length) {
         const larger = Buffer.allocUnsafeSlow(Math.max(end + chunk.length, bytes.length * 2))
         bytes.copy(larger, 0, 0, end)
+        bytes.buffer.transfer(0)
         bytes = larger
       }
       end += chunk.copy(bytes, end)

@@ -6,7 +6,8 @@ const optional = z
   .optional()
   .transform((value) => (value === undefined || value === '' ? undefined : value))
 
-const level = z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info')
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
+const level = z.enum(LOG_LEVELS).default('info')
 
 const proxy = optional.refine((value) => value === undefined || isBareProxy(value), {
   message:

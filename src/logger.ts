@@ -1,15 +1,39 @@
-/** Structured logs, one JSON object a line. Names that can hold a secret are blanked whatever the level. */
+/**
+ * Structured logs, one JSON object a line. Names that can hold a secret are blanked whatever the level. The level can be
+ * changed while the process runs, for all loggers that were made from one.
+ */
 import pino, { type Logger } from 'pino'
+import type { LOG_LEVELS } from './config.ts'
+
+/** From which level on lines are written. */
+export type LogLevel = { get(): string; set(level: (typeof LOG_LEVELS)[number]): void }
 
 const secretNames = ['clientSecret', 'clientId', 'client_secret', 'access_token', 'authorization', 'token', 'data']
 
+export function logLevel(initial: string): LogLevel {
+  let level = initial
+  return {
+    get: () => level,
+    set: (changed) => {
+      level = changed
+    },
+  }
+}
+
 export function createLogger(
-  level: string,
+  level: string | LogLevel,
   destination: NodeJS.WritableStream & { fd?: number } = process.stderr,
 ): Logger {
+  const { get } = typeof level === 'string' ? logLevel(level) : level
   return pino(
     {
-      level,
+      // A child of pino's keeps the level that it was made with: so all let everything pass, and this decides.
+      level: 'trace',
+      hooks: {
+        logMethod(given, method, written) {
+          if (written >= (pino.levels.values[get()] ?? 0)) method.apply(this, given)
+        },
+      },
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },

@@ -1,26 +1,26 @@
 /** `zendesk-connector operator`: composes the process and runs it until it is told to stop. */
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { commonEnvironment, readEnvironment, UsageError } from './config.ts'
 import { EXIT } from './connector/run.ts'
-import type { Connector } from './connector/schema.ts'
-import type { Kubernetes, Zendesk } from './controller/ports.ts'
-import { createQueue } from './controller/queue.ts'
-import { reconcile } from './controller/reconcile.ts'
-import { createSpentLedger } from './controller/spent.ts'
-import { patchStatus } from './kube/connectors.ts'
-import { isKubeError } from './kube/errors.ts'
-import { recordEvent } from './kube/events.ts'
-import { checkpointName, jobName } from './kube/names.ts'
-import { deleteRun, startRun } from './kube/runs.ts'
-import { readSecret } from './kube/secrets.ts'
+import type { Zendesk } from './controller/ports.ts'
+import { ownNamespace } from './kube/access.ts'
+import { campaign, type Leadership } from './kube/election.ts'
+import { createEvents } from './kube/events.ts'
+import { fenced } from './kube/fenced.ts'
+import { createServerClock } from './kube/server-clock.ts'
 import { createView } from './kube/view.ts'
-import { createLogger } from './logger.ts'
-import { createMetrics } from './metrics.ts'
-import { bindAddress, serveMetrics } from './metrics-server.ts'
+import { kubernetesPort } from './kubernetes-port.ts'
+import { type Leading, startLeading, workersFor } from './leading.ts'
+import { createLogger, logLevel } from './logger.ts'
+import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { openCluster } from './open-cluster.ts'
+import { type Probes, serveProbes } from './probes.ts'
+import { bindAddress, type Server, serveMetrics } from './serve.ts'
 import { whenStopped } from './stop.ts'
 import { testAccount } from './test-account.ts'
-import { WHOLE_TEST, withSkipped } from './zendesk/connection-test.ts'
+import { withSkipped } from './zendesk/connection-test.ts'
 import type { Egress } from './zendesk/http.ts'
 import { fullySpent } from './zendesk/limits.ts'
 
@@ -28,99 +28,161 @@ export type OperatorOptions = {
   readonly image: string
   readonly kubeconfig?: string
   readonly namespace?: readonly string[]
-  readonly workers: number
+  readonly maxConcurrentTests: number
+  readonly maxConcurrentRuns: number
+  readonly leaderElect: boolean
+  /** Default: the namespace that the operator runs in. */
+  readonly leaderElectionNamespace?: string
   /** As controller-runtime has it: host and port, or 0 for none. */
   readonly metricsBindAddress: string
+  readonly healthProbeBindAddress: string
+  readonly perConnectorMetrics: boolean
 }
+
+/** Name of the Lease. */
+const LEASE = 'zendesk-connector'
 
 /** Resolves with the exit code when SIGTERM or SIGINT has been obeyed. @throws UsageError. */
 export async function runOperator(options: OperatorOptions, environment: NodeJS.ProcessEnv): Promise<number> {
-  const {
-    LOG_LEVEL: logLevel,
-    HTTPS_PROXY: httpsProxy,
-    NO_PROXY: noProxy,
-    NODE_EXTRA_CA_CERTS: caFile,
-  } = readEnvironment(commonEnvironment, environment)
-  const log = createLogger(logLevel)
+  const config = readEnvironment(commonEnvironment, environment)
+  const egress = { httpsProxy: config.HTTPS_PROXY, noProxy: config.NO_PROXY }
+  const level = logLevel(config.LOG_LEVEL)
+  const log = createLogger(level)
   const signal = whenStopped((name) => log.info({ signal: name }, 'stopping'))
-  const now = () => new Date()
+  const monotonic = () => performance.now()
+  const serverClock = createServerClock(monotonic, new Date())
+  const clock = { now: serverClock.now, monotonic }
+  const { maxConcurrentTests: mostTests, maxConcurrentRuns: mostRuns } = options
 
-  const cluster = await openCluster(options)
+  let leading: Leading | undefined
+  const metrics = createMetrics({
+    ...clock,
+    perConnector: options.perConnectorMetrics,
+    workers: workersFor(mostTests),
+    running: () => leading?.running() ?? [],
+  })
+  metrics.leads(LEASE, false)
+  const cluster = await openCluster(options, metrics.rest, serverClock)
   const settings = {
     image: options.image,
-    logLevel,
-    ...(caFile === undefined ? {} : { caBundle: await readBundle(caFile) }),
-    ...(httpsProxy === undefined ? {} : { httpsProxy }),
-    ...(noProxy === undefined ? {} : { noProxy }),
+    logLevel: config.LOG_LEVEL,
+    ...(config.NODE_EXTRA_CA_CERTS && { caBundle: await readBundle(config.NODE_EXTRA_CA_CERTS) }),
+    ...(egress.httpsProxy && { httpsProxy: egress.httpsProxy }),
+    ...(egress.noProxy && { noProxy: egress.noProxy }),
   }
-  // A server keeps the process alive: it is started when nothing more can be wrong with what was given.
-  const metrics = createMetrics(now)
-  const address = bindAddress(options.metricsBindAddress)
-  const server = address && (await serveMetrics(metrics, address))
-  if (server !== undefined) log.info({ address: server.address }, 'serving /metrics')
-
-  let begun = false
+  const election = options.leaderElect && {
+    namespace: await electionNamespace(options),
+    name: LEASE,
+    identity: `${hostname()}_${randomUUID()}`,
+    signal,
+    onProblem: (error: unknown) => log.warn({ error }, 'election: tried again'),
+    onLeader: (leader: string) => log.info({ leader }, 'the leader is'),
+  }
   const view = createView(cluster, {
-    ...(options.namespace === undefined ? {} : { namespaces: options.namespace }),
-    // Before all is listed a look would see a part and take it for the whole.
-    onChange: (key) => begun && queue.add(key),
+    ...(options.namespace && { namespaces: options.namespace }),
+    onChange: (key) => leading?.changed(key),
+    onRunEnd: () => leading?.runEnded(),
     onMalformed: (key, message) => log.warn({ object: key, problem: message }, 'object cannot be read: passed over'),
     onProblem: (collection, error) => log.warn({ collection, error }, 'watch failed: tried again'),
     signal,
   })
-  const kubernetes: Kubernetes = {
-    observe: (key) => view.observe(key),
-    readSecret: (namespace, name) => readSecret(cluster, view.learn, namespace, name),
-    patchStatus: (connector, status) => patchStatus(cluster, view.learn, connector, status),
-    names: ({ metadata }, slot) => ({
-      run: jobName(metadata.name, metadata.uid, slot),
-      checkpoint: checkpointName(metadata.name),
-    }),
-    startRun: async (connector, orders) => {
-      try {
-        return await startRun(cluster, view.learn, connector, orders, settings)
-      } catch (error) {
-        if (isKubeError(error, 'Forbidden', 'Invalid', 'AlreadyExists')) return { refused: error.message }
-        throw error
-      }
-    },
-    stopRun: (namespace, run) => deleteRun(cluster, view.learn, namespace, run),
-    recordEvent: (connector, happening) =>
-      recordEvent(cluster, (error) => log.warn({ error }, 'event not recorded'), connector, happening),
-  }
-  const zendesk = zendeskPort({ httpsProxy, noProxy })
-  const spent = createSpentLedger(now, WHOLE_TEST)
-  const known = new Map<string, Connector>()
-  const queue = createQueue({
-    workers: options.workers,
-    work: (key) => reconcile(key, { kubernetes, zendesk, spent, known, metrics, now, log, signal }),
-    onError: (key, error, retryMs) => {
-      if (signal.aborted) return
-      log.error({ connector: key, error, retryMs }, 'reconcile failed: tried again')
-    },
-    now,
-    random: Math.random,
-  })
 
+  /** Leads until the lease is lost or the process is to stop, and gives the lease back when all work has ended. */
+  const lead = async (leadership: Leadership) => {
+    const ending = AbortSignal.any([signal, leadership.signal])
+    const guarded = fenced(cluster, leadership.mayWrite)
+    const events = createEvents(guarded, {
+      ...clock,
+      onProblem: (connector, error) => log.warn({ connector, error }, 'event not recorded'),
+    })
+    try {
+      // What the copies say may be old, and the leader before this one may have started runs until just now.
+      if (election) await Promise.race([view.freshen(), aborted(ending)])
+      const kubernetes = kubernetesPort(guarded, view, events, settings)
+      const zendesk = zendeskPort(egress, metrics)
+      metrics.leads(LEASE, true)
+      log.info({ connectors: [...view.keys()].length }, 'leading')
+      leading = startLeading({ ...clock, view, kubernetes, zendesk, metrics, mostTests, mostRuns, log, signal: ending })
+      await leading.ended
+    } catch (error) {
+      if (!ending.aborted) throw error
+    } finally {
+      leading = undefined
+      metrics.leads(LEASE, false)
+      events.close()
+      await leadership.release()
+    }
+  }
+
+  // Servers keep the process alive: they are started when nothing more can be wrong with what was given.
+  const servers = await serveAll(options, metrics, {
+    healthz: { watches: view.alive, queue: () => leading?.stuck() },
+    readyz: { caches: view.unsynced },
+    logLevel: level,
+    log,
+  })
   try {
     await view.ready()
     log.info({ connectors: [...view.keys()].length }, 'operator ready')
-    begun = true
-    for (const key of view.keys()) queue.add(key)
-    await view.ended
+    while (!signal.aborted) {
+      await lead(election ? await campaign(cluster, election) : unopposed)
+      if (!signal.aborted) log.warn('the lead was lost: standing for election again')
+    }
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
-    await queue.drain()
     await cluster.close()
-    server?.close()
+    for (const server of servers) server.close()
   }
   return EXIT.ok
 }
 
-function zendeskPort(egress: Egress): Zendesk {
+/** Who leads without an election. */
+const unopposed: Leadership = {
+  signal: new AbortController().signal,
+  mayWrite: () => true,
+  release: async () => {},
+}
+
+async function electionNamespace({ leaderElectionNamespace, kubeconfig }: OperatorOptions): Promise<string> {
+  const namespace = leaderElectionNamespace ?? (kubeconfig === undefined ? await ownNamespace() : undefined)
+  if (namespace !== undefined) return namespace
+  throw new UsageError('Name the namespace of the Lease with --leader-election-namespace, or use --no-leader-elect.')
+}
+
+/** Rejects when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  if (signal.aborted) reject(signal.reason)
+  signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  return promise
+}
+
+async function serveAll(
+  { metricsBindAddress, healthProbeBindAddress }: OperatorOptions,
+  metrics: Metrics,
+  probes: Probes,
+): Promise<Server[]> {
+  const at = { metrics: bindAddress(metricsBindAddress), probes: bindAddress(healthProbeBindAddress) }
+  const servers: Server[] = []
+  if (at.metrics) {
+    servers.push(await serveMetrics(metrics, at.metrics))
+    probes.log.info({ address: servers.at(-1)?.address }, 'serving /metrics')
+  }
+  if (at.probes) {
+    servers.push(await serveProbes(at.probes, probes))
+    probes.log.info({ address: servers.at(-1)?.address }, 'serving /healthz and /readyz')
+  }
+  return servers
+}
+
+function zendeskPort(egress: Egress, metrics: Metrics): Zendesk {
   return {
-    test: ({ spec }, credentials, signal) => testAccount(spec, credentials, egress, signal),
+    test: async ({ spec }, credentials, signal) => {
+      const result = await testAccount(spec, credentials, egress, signal)
+      metrics.tested(result.codes)
+      return result
+    },
     fullySpent: (requestsPerMinute) => fullySpent(0, requestsPerMinute).map(({ secondsAgo: _, ...spent }) => spent),
     withSkipped: (checks, { spec }) => withSkipped(checks, spec.sync.streams),
   }

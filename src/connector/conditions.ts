@@ -1,6 +1,7 @@
 /** Status conditions: the transition time moves only when a status moves, and the generation is always stamped. */
 import type { Reason } from './reasons.ts'
-import type { Condition } from './status.ts'
+import { type Condition, LONGEST } from './status.ts'
+import { plainText } from './text.ts'
 
 export type ConditionType = 'Ready' | 'Connected' | 'Synced' | 'Reconciling' | 'Stalled'
 export type Judgement = {
@@ -26,7 +27,8 @@ export function stamp(
       observedGeneration: generation,
       lastTransitionTime: old?.status === status ? old.lastTransitionTime : now.toISOString(),
       reason,
-      message,
+      // Put together of several: of what stood in a status, and of what is added to it.
+      message: plainText(message, LONGEST),
     }
   })
 }

@@ -3,11 +3,10 @@
  * When each thing falls due stands in due.ts, what the status says in summary.ts.
  */
 import { type Case, nextProgress, reportIsLate, runDue, secretGraceEnds, testDue } from './due.ts'
-import { notStarted, takeUpRuns } from './facts.ts'
-import type { Observed, ObservedRun } from './observed.ts'
+import { notStarted, takeUpRuns, withWait } from './facts.ts'
+import type { Observed, ObservedRun, Standing } from './observed.ts'
 import { lastOutcome } from './outcome.ts'
-import type { Spent } from './run.ts'
-import { earliest, later, latest, POD_START_MS } from './schedule.ts'
+import { earliest, later, latest, POD_START_MS, waitIsLong } from './schedule.ts'
 import { type LastRun, type Status, status as statusSchema } from './status.ts'
 import { summarise } from './summary.ts'
 
@@ -25,6 +24,8 @@ export type Step =
 
 export type Decision = {
   readonly step: Step
+  /** What has fallen due and needs a turn, and since when it is due. */
+  readonly wants: { readonly test?: Date; readonly run?: Date }
   /** The status to show, before the step is taken. */
   readonly status: Status
   /** When to look again if nothing changes before; undefined: never. */
@@ -34,35 +35,43 @@ export type Decision = {
 /** So many ended Jobs are kept, for their logs. */
 const KEPT_JOBS = 3
 
-/** `spentByTests`: what tests have spent of the account's budget in the last minute. */
-export function decide(observed: Observed, now: Date, spentByTests: readonly Spent[] = []): Decision {
+/** Judges what is observed. `standing`: whose turn it is, and what tests have spent. */
+export function decide(observed: Observed, now: Date, standing: Standing): Decision {
   const { connector } = observed
+  const { suspend } = connector.spec
   const known = takeUpRuns(observed, connector.status ?? statusSchema.parse({}), now)
-  const given: Case = { observed, status: known, now, spentByTests }
+  const given: Case = { observed, status: known, now, standing }
   const active = activeRun(given)
-  const testAt = testDue(given, active === undefined)
-  const runAt = active === undefined ? runDue(given) : undefined
-  const giveUpAt = active && podMustRunBy(active, given)
-  const others = [secretGraceEnds, reportIsLate, nextProgress].map((due) => due(given))
+  const testAt = suspend ? undefined : testDue(given, active !== undefined)
+  const runAt = suspend || active !== undefined ? undefined : runDue(given)
+  const giveUpAt = suspend || active === undefined ? undefined : podMustRunBy(active, given)
+  const mustTest = isDue(testAt, now)
+  const mustRun = !mustTest && isDue(runAt, now)
+  const mayRun = standing.mayRun && !observed.account.busy
 
   const step = (): Step => {
-    if (connector.spec.suspend) return active === undefined ? nothing : stop(active)
-    if (isDue(testAt, now)) return { do: 'test' }
+    if (active !== undefined && suspend) return stop(active)
+    if (mustTest && standing.mayTest) return { do: 'test' }
     if (active !== undefined) {
       if (isDue(giveUpAt, now)) return stop(active, notStarted(active, now))
       return isOfAnOlderSpec(active, given) ? stop(active) : nothing
     }
-    if (isDue(runAt, now)) return { do: 'start run', slot: nextSlot(given) }
+    if (mustRun && mayRun) return { do: 'start run', slot: nextSlot(given) }
     return prune(observed.runs)
   }
-  const wakeAt = earliest(
-    [...(connector.spec.suspend ? [] : [testAt, runAt, giveUpAt]), ...others].filter(isAfter(now)),
-  )
-  return { step: step(), status: summarise(connector, known, now), wakeAt }
+  const waits = mustRun && !mayRun ? (standing.runWaits ?? { since: now, for: 'Account' }) : undefined
+  const status = withWait(known, waits, now)
+  const others = [secretGraceEnds, reportIsLate, nextProgress].map((due) => due(given))
+  return {
+    step: step(),
+    wants: { ...(mustTest && { test: testAt }), ...(mustRun && { run: runAt }) },
+    status: summarise(connector, status, now),
+    wakeAt: earliest([testAt, runAt, giveUpAt, waits && waitIsLong(waits), ...others].filter(isAfter(now))),
+  }
 }
 
 const nothing: Step = { do: 'nothing' }
-const isDue = (time: Date | undefined, now: Date) => time !== undefined && time <= now
+const isDue = (time: Date | undefined, now: Date): time is Date => time !== undefined && time <= now
 const isAfter = (now: Date) => (time: Date | undefined) => time !== undefined && time > now
 
 /** Ends a run, once; `failure` is what becomes known of it. */

@@ -3,8 +3,8 @@
  * moment to wake up is the earliest answer, and cannot be forgotten.
  */
 import { milliseconds } from './duration.ts'
-import { isTold } from './facts.ts'
-import type { Observed } from './observed.ts'
+import { isTold, judgedWithoutReport } from './facts.ts'
+import type { Observed, Standing } from './observed.ts'
 import { lastOutcome } from './outcome.ts'
 import { isLasting } from './reasons.ts'
 import type { Spent } from './run.ts'
@@ -15,7 +15,6 @@ import {
   latest,
   MOST_PER_TEST,
   PROGRESS_MS,
-  REPORT_GRACE_MS,
   retryAfterMs,
   SECRET_GRACE_MS,
   spread,
@@ -29,7 +28,7 @@ export type Case = {
   readonly observed: Observed
   readonly status: Status
   readonly now: Date
-  readonly spentByTests: readonly Spent[]
+  readonly standing: Standing
 }
 /** Answers *when*: the past means now, undefined means never. */
 export type Due = (given: Case) => Date | undefined
@@ -37,10 +36,11 @@ export type Due = (given: Case) => Date | undefined
 const BREATH_MS = 1000
 const NOW = new Date(0)
 
-/** When a test is due; `idle`: no run is under way. */
-export function testDue(given: Case, idle: boolean): Date | undefined {
-  const due = earliest([atAnyTime(given), idle ? whenIdle(given) : undefined])
-  return due && latest([due, testsHaveRoom(given)])
+/** When a test is due; `running`: a run of this connector is under way. */
+export function testDue(given: Case, running: boolean): Date | undefined {
+  const isIdle = !running && !given.observed.account.busy
+  const due = earliest([atAnyTime(given), longOverdue(given), isIdle ? whenIdle(given) : undefined])
+  return due && notBefore(testsHaveRoom(given), due, given)
 }
 
 const notTestedYet: Due = ({ status }) => (status.connectionTest?.lastTime === undefined ? NOW : undefined)
@@ -95,22 +95,39 @@ const atAnyTime: Due = (given) =>
     ),
   )
 
+/** In an account that is never idle nobody would see a cure: such a test comes on top, once in an interval. */
+const longOverdue: Due = (given) => {
+  if (lastOutcome(given.status.connectionTest)?.kind === 'passed') return undefined
+  const due = intervalIsOver(given)
+  return due && later(due, milliseconds(given.observed.connector.spec.connectionTest.interval))
+}
+
 /** These do, and until the run's last minute has room for them: the run itself shows whether the connection is good. */
 const whenIdle: Due = (given) => {
   const due = earliest([runWasRefused, intervalIsOver].map((one) => one(given)))
-  return due === undefined ? undefined : latest([due, budgetHasRoom(given)])
+  return due && notBefore(budgetHasRoom(given), due, given)
 }
 
-/** When the requests of the last run's last minute leave room for a test within the rate. */
-const budgetHasRoom: Due = ({ observed: { connector, checkpoint } }) => {
-  const { holder, budget } = checkpoint ?? {}
-  // It died without a word: its last minute counts as fully spent.
-  if (holder?.released === false) return later(holder.renewTime, HOLD_MS + WINDOW_MS)
-  return budget && roomForTest(budget.spent, budget.at, connector)
+/**
+ * What falls due at `due` waits for a gate that opens at `opens`. One that is open leaves no trace: the order of turns is
+ * that in which things fell due.
+ */
+function notBefore(opens: Date | undefined, due: Date, { now }: Case): Date {
+  return opens !== undefined && opens > now ? (latest([opens, due]) ?? due) : due
 }
+
+/** When the requests of the account's last runs, in their last minute, leave room for a test within the rate. */
+const budgetHasRoom: Due = ({ observed: { connector, checkpoint, account }, now }) =>
+  latest(
+    [checkpoint, ...account.checkpoints].map((one) => {
+      // It died without a word: its last minute counts as fully spent.
+      if (one?.holder?.released === false) return afterSilence(one.holder.renewTime, HOLD_MS + WINDOW_MS, now)
+      return one?.budget && roomForTest(one.budget.spent, one.budget.at, connector)
+    }),
+  )
 
 /** Tests keep to the rate among themselves, and a second apart: a rule that insists, for whatever cause, makes no storm. */
-const testsHaveRoom: Due = ({ observed: { connector }, spentByTests, now }) => {
+const testsHaveRoom: Due = ({ observed: { connector }, standing: { spentByTests }, now }) => {
   const breath = spentByTests.map(({ secondsAgo }) => later(now, BREATH_MS - secondsAgo * 1000))
   return latest([roomForTest(spentByTests, now, connector), ...breath])
 }
@@ -134,7 +151,23 @@ export const runDue: Due = (given) => {
   if (status.sync?.activeRun !== undefined) return undefined
   const tested = lastOutcome(status.connectionTest)?.kind === 'passed'
   if (!tested || status.connectionTest?.testedGeneration !== connector.metadata.generation) return undefined
-  return earliest([someoneAsksForARun, sinkSecretChanged, moreToDo, runIntervalIsOver].map((due) => due(given)))
+  const due = earliest([someoneAsksForARun, sinkSecretChanged, goesOn].map((one) => one(given)))
+  // While their run is under way it is their turn that is waited for: they are not silent, and we stand in line.
+  return due && (given.observed.account.busy ? due : notBefore(neighboursAreSilent(given), due, given))
+}
+
+/** A pod of another connector that died, or was cut off, sends nothing any more from then on. */
+const neighboursAreSilent: Due = ({ observed: { account }, now }) =>
+  latest(
+    account.checkpoints.map(({ holder }) =>
+      holder?.released === false ? afterSilence(holder.renewTime, HOLD_MS, now) : undefined,
+    ),
+  )
+
+/** A renewal that lies ahead is another machine's clock, or no honest one: it must not block the account for long. */
+function afterSilence(renewTime: string, milliseconds: number, now: Date): Date | undefined {
+  const renewed = new Date(renewTime)
+  return renewed > later(now, HOLD_MS) ? undefined : later(renewed, milliseconds)
 }
 
 const someoneAsksForARun: Due = ({ observed: { connector }, status }) => {
@@ -147,7 +180,11 @@ const someoneAsksForARun: Due = ({ observed: { connector }, status }) => {
 const sinkSecretChanged: Due = ({ observed: { sinkSecret }, status: { sync } }) =>
   sinkSecret === undefined || sync?.lastStartTime === undefined || sinkSecret === sync.sinkSecret ? undefined : NOW
 
-const moreToDo: Due = ({ status }) => (status.sync?.lastRun?.result === 'MoreToDo' ? NOW : undefined)
+/** One with more to do queues again at once, but behind those that fell due before its last slice was over. */
+const goesOn: Due = (given) => {
+  const { lastRun } = given.status.sync ?? {}
+  return lastRun?.result === 'MoreToDo' ? new Date(lastRun.endTime ?? given.now) : runIntervalIsOver(given)
+}
 
 const runIntervalIsOver: Due = ({ observed: { connector }, status: { sync } }) => {
   if (sync?.lastStartTime === undefined) return NOW
@@ -163,11 +200,9 @@ export const nextProgress: Due = ({ observed: { checkpoint }, status }) => {
   return last === undefined ? undefined : later(last, PROGRESS_MS)
 }
 
-/** When a Job that has ended is judged without its report. */
-export const reportIsLate: Due = ({ observed, status }) => {
-  const ended = observed.runs.find((run) => run.run === status.sync?.activeRun?.id)?.endTime
-  return ended === undefined ? undefined : later(ended, REPORT_GRACE_MS)
-}
+/** When a Job that has ended, or is gone, is judged without its report. */
+export const reportIsLate: Due = ({ observed, status: { sync } }) =>
+  sync?.activeRun && judgedWithoutReport(observed, sync.activeRun.id)
 
 /** When a Secret that is not there counts as missing for good. */
 export const secretGraceEnds: Due = ({ status: { connectionTest }, now }) => {

@@ -2,11 +2,12 @@
  * From what is observed to what is known: takes up runs into the status. It reads Jobs and the checkpoint only, so that
  * after any restart the same facts come out again.
  */
-import type { Observed, ObservedRun } from './observed.ts'
+import type { Observed, ObservedRun, Wait } from './observed.ts'
 import type { Progress, Report } from './run.ts'
-import { later, PROGRESS_MS, REPORT_GRACE_MS } from './schedule.ts'
+import { HOLD_MS, later, PROGRESS_MS, reportGraceMs, waitIsLong } from './schedule.ts'
 import { isNewResync } from './schema.ts'
 import type { LastRun, Status, StreamProgress, SyncStatus } from './status.ts'
+import { plainText } from './text.ts'
 
 /** The status with everything taken up that Jobs and checkpoint tell; `conditions` stay as they were. */
 export function takeUpRuns(observed: Observed, status: Status, now: Date): Status {
@@ -45,6 +46,16 @@ export function withStartedRun(
   }
 }
 
+/** The status with a run that waits for its turn, once that is long; a wait that is over is not told any more. */
+export function withWait(status: Status, wait: Wait | undefined, now: Date): Status {
+  const { waiting, ...sync } = status.sync ?? {}
+  if (wait === undefined) return waiting === undefined ? status : { ...status, sync }
+  if (waiting === undefined && waitIsLong(wait) > now) return status
+  // A new leader's line begins anew, the wait does not.
+  const since = waiting?.since ?? wait.since.toISOString()
+  return { ...status, sync: { ...sync, waiting: { since, for: wait.for } } }
+}
+
 /** The active run's Job has ended, or is gone. */
 function withEnd(observed: Observed, sync: SyncStatus, now: Date): SyncStatus {
   const { activeRun } = sync
@@ -53,15 +64,26 @@ function withEnd(observed: Observed, sync: SyncStatus, now: Date): SyncStatus {
   if (run?.state === 'Active') return sync
   const report = observed.checkpoint?.report
   const ownReport = report?.run === activeRun.id ? report : undefined
-  if (ownReport === undefined && run?.endTime !== undefined && now < later(run.endTime, REPORT_GRACE_MS)) return sync
+  const judgedAt = judgedWithoutReport(observed, activeRun.id)
+  if (ownReport === undefined && judgedAt !== undefined && now < judgedAt) return sync
   const lastRun = ended(activeRun.id, activeRun.startTime, run, ownReport, now)
   const { activeRun: _, ...rest } = sync
   return {
     ...rest,
-    lastRun,
+    // That a run was stopped cures nothing: what the one before it failed for stays told.
+    ...((lastRun.result !== 'Stopped' || sync.lastRun?.result !== 'Failed') && { lastRun }),
     ...(lastRun.result === 'Succeeded' ? { lastSuccessTime: lastRun.endTime } : {}),
     ...(ownReport === undefined ? {} : { streams: ownReport.streams.map(progressOf) }),
   }
+}
+
+/** When a run that has ended, or whose Job is gone, is judged though there is no report of it; undefined: now. */
+export function judgedWithoutReport({ runs, checkpoint }: Observed, id: string): Date | undefined {
+  const run = runs.find((one) => one.run === id)
+  if (run !== undefined) return run.endTime && later(run.endTime, reportGraceMs(run.state))
+  // Its pod may be stopping, and still write one.
+  const { holder } = checkpoint ?? {}
+  return holder?.run === id && !holder.released ? later(holder.renewTime, HOLD_MS) : undefined
 }
 
 function ended(
@@ -165,9 +187,4 @@ function progressOf({ name, records, newestRecordTime, complete }: StreamProgres
 const notAfter = (now: Date, time: Date) => (time > now ? now : time)
 
 /** The cluster's own words, fit for one sentence. */
-function short(text: string): string {
-  return text
-    .replaceAll(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, 200)
-}
+const short = (text: string) => plainText(text, 200)

@@ -1,5 +1,5 @@
 /** Everything that is known of one connector at one moment, gathered from caches: what `decide` judges. */
-import type { Checkpoint } from './run.ts'
+import type { Checkpoint, Spent } from './run.ts'
 import type { Connector, RunRequests } from './schema.ts'
 
 /** Identity and version of a Secret; its contents are never kept. */
@@ -38,6 +38,17 @@ export type ObservedRun = {
   readonly pods: readonly ObservedPod[]
 }
 
+/** Who has spent what, as a run writes it down. */
+export type Books = Pick<Checkpoint, 'holder' | 'budget'>
+
+/** What else goes on in the connector's Zendesk account: its budget belongs to all of its connectors. */
+export type Account = {
+  /** A run of another connector has not ended, or one of a connector that is gone; of this one none counts. */
+  readonly busy: boolean
+  /** What the checkpoints of the account's other connectors tell of what their runs have spent. */
+  readonly checkpoints: readonly Books[]
+}
+
 export type Observed = {
   readonly connector: Connector
   /** The Secret of `spec.secretRef`; undefined: not there. */
@@ -47,4 +58,20 @@ export type Observed = {
   /** Oldest slot first. */
   readonly runs: readonly ObservedRun[]
   readonly checkpoint: Checkpoint | undefined
+  readonly account: Account
 }
+
+/** What this process knows beside what is observed. */
+export type Standing = {
+  /** What tests have spent of the account's budget in the last minute. */
+  readonly spentByTests: readonly Spent[]
+  /** It is this connector's turn to be tested: so many at a time, one of an account. */
+  readonly mayTest: boolean
+  /** It is its turn to run. */
+  readonly mayRun: boolean
+  /** It stands in line for that. */
+  readonly runWaits?: Wait
+}
+
+/** A run that waits for its turn: for that of another in its account to end, or for any of those in the cluster. */
+export type Wait = { readonly since: Date; readonly for: 'Account' | 'Cluster' }

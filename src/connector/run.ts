@@ -1,9 +1,13 @@
 /** What operator and sync pod say to each other: the run's orders, the checkpoint, and the report in it. */
 import { z } from 'zod'
 import { reason } from './reasons.ts'
-import { streamProgress } from './status.ts'
+import { LONGEST, slot, streamProgress, time } from './status.ts'
+import { outsideText } from './text.ts'
 
-const time = z.iso.datetime()
+/** What may be added up, and still is a whole number in a status. */
+const count = z.int().min(0).max(1e14)
+/** What a pod has to say to people, and whoever else may write into its checkpoint. */
+const sentence = outsideText(LONGEST)
 
 /**
  * Requests already made to the account, and how long ago at most: they count against the run's budget. An entry with an
@@ -69,44 +73,56 @@ export type RunOrders = z.output<typeof runOrders>
 
 /** What one stream has come to. Counts are of the run, but `records`, which are the chain's. */
 const streamMeasures = streamProgress.extend({
-  published: z.int(),
+  records: count,
+  published: count,
   /** Published though older than what was published before. */
-  late: z.int(),
+  late: count,
   /** Published as OCSF base events, being of no known kind. */
-  unmapped: z.int(),
+  unmapped: count,
   /** Refused by the sink for good. */
-  rejected: z.int(),
-  requests: z.int(),
+  rejected: count,
+  requests: count,
   /** Of Zendesk's answers, uncompressed. */
-  bytes: z.int(),
+  bytes: count,
 })
+
+/** Each stream once: the API server refuses a status that tells of one twice. */
+const streamsMeasures = z
+  .array(streamMeasures)
+  .max(32)
+  .refine((streams) => new Set(streams.map(({ name }) => name)).size === streams.length)
 
 /** What a run has done so far. */
 export const measures = z.object({
   /** Published by this run. */
-  records: z.int(),
+  records: count,
   /** Made by this run, those for tokens included. */
-  requests: z.int(),
-  bytes: z.int(),
+  requests: count,
+  bytes: count,
   /** Requests answered with 429. */
-  throttled: z.int(),
+  throttled: count,
   /** Time spent waiting because Zendesk, or courtesy to other clients, asked for it. */
-  throttledSeconds: z.number(),
+  throttledSeconds: z.number().min(0).max(1e9),
   /** Attempts that had to be repeated, by the kind of failure. */
   retries: z.record(z.string(), z.int()),
-  streams: z.array(streamMeasures),
+  /**
+   * Requests by the status code of their answer; `<error>`: there was none. A list: with numbers for names each object
+   * would take kilobytes, and the operator keeps one of each connector.
+   */
+  codes: z.array(z.object({ code: z.string(), requests: z.int() })).default([]),
+  streams: streamsMeasures,
 })
 export type Measures = z.output<typeof measures>
 
 /** How far a run has come. */
 export const progress = z.object({
   /** For people. */
-  sentence: z.string(),
+  sentence,
   /** An estimate; none when nothing can be said. */
   percent: z.int().min(0).max(100).optional(),
   estimatedCompletionTime: time.optional(),
   /** What it waits for just now. */
-  waitingFor: z.string().optional(),
+  waitingFor: sentence.optional(),
   measures,
 })
 export type Progress = z.output<typeof progress>
@@ -117,7 +133,7 @@ export const report = measures.extend({
   slot: z.int(),
   result: z.enum(['Succeeded', 'MoreToDo', 'Failed']),
   reason: reason.optional(),
-  message: z.string().optional(),
+  message: sentence.optional(),
   startTime: time,
   endTime: time,
 })
@@ -133,7 +149,7 @@ export const chainState = z.object({
   readTo: time.optional(),
   /** Fixed by the stream's first run: nothing older is ever read. */
   lowerBound: time,
-  records: z.int(),
+  records: count,
   newestRecordTime: time.optional(),
   complete: z.boolean(),
   /** Keys of the last records, only for sinks that cannot be read back. */
@@ -150,7 +166,7 @@ export const checkpoint = z.object({
   holder: z
     .object({
       run: z.string(),
-      slot: z.int(),
+      slot,
       pod: z.string(),
       claimTime: time,
       renewTime: time,

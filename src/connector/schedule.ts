@@ -10,10 +10,16 @@ const RETRY_MS = [10 * SECOND, 30 * SECOND, 1 * MINUTE, 2 * MINUTE, 4 * MINUTE, 
 export const SECRET_GRACE_MS = 5 * MINUTE
 /** A pod that is not running by then loses its turn. */
 export const POD_START_MS = 5 * MINUTE
-/** Job and checkpoint are watched apart: a report may be seen this much later than the end of its Job. */
-export const REPORT_GRACE_MS = 5 * SECOND
+/**
+ * Job and checkpoint are watched apart: a report may be seen this much later than the end of its Job. One that ended well
+ * has left a report for certain, which may take as long as a watch that must be opened again.
+ */
+export const reportGraceMs = (ended: 'Active' | 'Succeeded' | 'Failed') =>
+  ended === 'Succeeded' ? 2 * MINUTE : 5 * SECOND
 /** Progress of a run is written to the status at most this often. */
 export const PROGRESS_MS = 30 * SECOND
+/** A run that has waited for its turn for so long says so. */
+const TELL_WAIT_MS = 30 * SECOND
 /** Rates are per minute, wherever it begins. */
 export const WINDOW_MS = MINUTE
 /** A pod whose last renewal of the checkpoint is older than this sends no request. */
@@ -22,6 +28,11 @@ export const HOLD_MS = 15 * SECOND
 export const MOST_PER_TEST = 12
 /** A run gives way after this long. */
 export const SLICE_SECONDS = 3600
+
+/** When it is worth telling that a run waits for its turn. */
+export function waitIsLong({ since }: { readonly since: Date }): Date {
+  return later(since, TELL_WAIT_MS)
+}
 
 export function later(time: string | Date, milliseconds: number): Date {
   return new Date(new Date(time).getTime() + milliseconds)

@@ -4,8 +4,9 @@
  */
 import { z } from 'zod'
 import { durationBetween } from './duration.ts'
-import { withRules } from './rule.ts'
+import { asSet, withRules } from './rule.ts'
 import { type Status, status } from './status.ts'
+import { plainText } from './text.ts'
 
 export const GROUP = 'cloudapps.security'
 export const VERSION = 'v1alpha1'
@@ -56,8 +57,11 @@ const secretOf = (keys: string) =>
   z.object({ name: objectName('Secret').describe('Name of the Secret, in the same namespace.') }).describe(keys)
 
 const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
-const bareUrl = /^https?:\/\/[^@?#/\s]+(\/[^#\s]*)?$/
-const bareOrigin = /^https?:\/\/[^@?#/\s]+$/
+/** Spelt out, since CEL and JavaScript do not mean the same by a space; and nothing that a terminal obeys. */
+const BLANK = String.raw`\x00-\x20\x7f-\xa0`
+const bareUrl = new RegExp(`^https?://[^@?#/${BLANK}]+(/[^#${BLANK}]*)?$`)
+const bareOrigin = new RegExp(`^https?://[^@?#/${BLANK}]+$`)
+const objectPrefix = new RegExp(`^[^/${BLANK}]([^${BLANK}]*[^/${BLANK}])?$`)
 
 const matching = (pattern: RegExp, longest: number, message: string) =>
   withRules(z.string().max(longest), [
@@ -73,7 +77,7 @@ const s3Sink = z
     bucket: matching(bucketName, 63, 'must be the name of a bucket, such as security-data').describe(
       'The bucket; it must be there.',
     ),
-    prefix: matching(/^[^/\s]([^\s]*[^/\s])?$/, 512, 'must not begin or end with a slash, nor hold spaces')
+    prefix: matching(objectPrefix, 512, 'must not begin or end with a slash, nor hold spaces')
       .optional()
       .describe('Put before the names of the objects.'),
     region: z.string().min(1).max(64).default('us-east-1').describe('Region of the bucket.'),
@@ -147,16 +151,13 @@ const sink = withRules(
 /** Without these a record could not be told apart, put in its place or understood: no actor means Zendesk itself. */
 const NEVER_REDACTED = ['id', 'action', 'actor_id', 'source_type', 'created_at', 'updated_at', 'timestamp']
 
-const redact = withRules(
-  z.array(z.string().min(1).max(64)).max(32).default([]).meta({ 'x-kubernetes-list-type': 'set' }),
-  [
-    {
-      rule: `self.all(name, !(name in [${NEVER_REDACTED.map((name) => `'${name}'`).join(', ')}]))`,
-      message: `cannot name ${NEVER_REDACTED.join(', ')}: a record is nothing without them`,
-      holds: (names) => !names.some((name) => NEVER_REDACTED.includes(name)),
-    },
-  ],
-).describe('Fields of Zendesk that are never stored, such as email, phone, ip_address: null stands in their place.')
+const redact = withRules(asSet(z.array(z.string().min(1).max(64)).max(32).default([])), [
+  {
+    rule: `self.all(name, !(name in [${NEVER_REDACTED.map((name) => `'${name}'`).join(', ')}]))`,
+    message: `cannot name ${NEVER_REDACTED.join(', ')}: a record is nothing without them`,
+    holds: (names) => !names.some((name) => NEVER_REDACTED.includes(name)),
+  },
+]).describe('Fields of Zendesk that are never stored, such as email, phone, ip_address: null stands in their place.')
 
 const sync = z
   .object({
@@ -164,15 +165,15 @@ const sync = z
     lookback: durationBetween('1m', '8760h')
       .default('168h')
       .describe('How far before the first run activities are read. Later changes touch only streams not read yet.'),
-    streams: z
-      .array(streamName)
-      .min(1)
-      .max(STREAMS.length)
-      .default([...USUAL_STREAMS])
-      .meta({ 'x-kubernetes-list-type': 'set' })
-      .describe(
-        'What is read. Users: as they stand, and each change. AuditLogs (Enterprise plans) and AccessLogs (add-on): activities. All others: as they stand, once a day.',
-      ),
+    streams: asSet(
+      z
+        .array(streamName)
+        .min(1)
+        .max(STREAMS.length)
+        .default([...USUAL_STREAMS]),
+    ).describe(
+      'What is read. Users: as they stand, and each change. AuditLogs (Enterprise plans) and AccessLogs (add-on): activities. All others: as they stand, once a day.',
+    ),
     sink,
     redact,
   })
@@ -249,9 +250,11 @@ export type Connector = z.output<typeof connector>
 /** What a person asks for by an annotation, as far as it is kept; undefined: nothing. */
 export function requested({ metadata }: Connector, name: Request): string | undefined {
   const text = metadata.annotations[name]
-  // Cut between characters: half of one would come back from the API server as another.
-  return text === undefined ? undefined : [...text.toWellFormed().slice(0, 512)].slice(0, 256).join('').toWellFormed()
+  return text === undefined ? undefined : asKept(text)
 }
+
+/** What is kept of a request: the status and the Job tell it again. */
+export const asKept = (value: string) => plainText(value, 256)
 
 /** What a person asks of the next run. */
 export function runRequests(connector: Connector): RunRequests {

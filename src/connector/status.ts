@@ -1,13 +1,34 @@
 /** What the operator writes down about a connector. Facts first; `connection` and `conditions` are derived from them. */
 import { z } from 'zod'
 import { reason } from './reasons.ts'
+import { plainText } from './text.ts'
 
-const time = z.iso.datetime().meta({ format: 'date-time' })
-const count = z.int().min(0)
-const sentence = z.string().max(1024)
+/** A time as the API server takes it: zod alone would do without seconds. */
+export const time = z.iso
+  .datetime()
+  .refine((text) => /T\d\d:\d\d:\d\d/.test(text))
+  .meta({ format: 'date-time' })
+// Far below where adding one makes no difference: a status beyond it was written by nobody who counts.
+const upTo = (most: number) =>
+  z
+    .int()
+    .min(0)
+    .refine((one) => one <= most)
+const count = upTo(1e14)
+/** The number of a run, in what others can write: ours go on from there, and must be readable in turn. */
+export const slot = upTo(1e9)
+/** The longest message that a status holds. */
+export const LONGEST = 1024
+// Plain also where a status stands: an operator of another version, or a person, may have written it.
+const text = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .transform((one) => plainText(one, most))
+const sentence = text(LONGEST)
 
 export const check = z.object({
-  name: z.string().max(64).describe('What was checked: Endpoint, Secret, Token, Admin, a stream, RateLimit.'),
+  name: text(64).describe('What was checked: Endpoint, Secret, Token, Admin, a stream, RateLimit.'),
   result: z.enum(['Passed', 'Failed', 'Skipped', 'Unknown']).describe('Unknown: Zendesk gave no answer.'),
   reason: reason.optional().describe('Why it did not pass, in one word.'),
   message: sentence.optional().describe('Why it did not pass and what to do, in one sentence.'),
@@ -15,17 +36,17 @@ export const check = z.object({
 export type Check = z.output<typeof check>
 
 export const condition = z.object({
-  type: z.string().max(64).describe('Ready, Connected, Synced, Reconciling or Stalled.'),
+  type: text(64).describe('Ready, Connected, Synced, Reconciling or Stalled.'),
   status: z.enum(['True', 'False', 'Unknown']),
   observedGeneration: z.int().min(0).optional(),
   lastTransitionTime: time.describe('When the status last changed.'),
-  reason: z.string().max(64).describe('Why, in one word.'),
+  reason: text(64).describe('Why, in one word.'),
   message: sentence.describe('Why and what to do, in one sentence.'),
 })
 export type Condition = z.output<typeof condition>
 
 export const streamProgress = z.object({
-  name: z.string().max(64).describe('The stream.'),
+  name: text(64).describe('The stream.'),
   records: count.describe('Records published since the chain began.'),
   newestRecordTime: time.optional().describe('Time of the newest record published.'),
   complete: z.boolean().describe('False while the first reading goes on.'),
@@ -33,8 +54,8 @@ export const streamProgress = z.object({
 export type StreamProgress = z.output<typeof streamProgress>
 
 const activeRun = z.object({
-  id: z.string().max(253).describe('Identity of the run.'),
-  job: z.string().max(253).describe('Name of its Job.'),
+  id: text(253).describe('Identity of the run.'),
+  job: text(253).describe('Name of its Job.'),
   startTime: time,
   progress: sentence.optional().describe('How far the run has come.'),
   percent: z.int().min(0).max(100).optional().describe('How much of the run is done; an estimate.'),
@@ -44,7 +65,7 @@ const activeRun = z.object({
 })
 
 const lastRun = z.object({
-  id: z.string().max(253).describe('Identity of the run.'),
+  id: text(253).describe('Identity of the run.'),
   result: z.enum(['Succeeded', 'MoreToDo', 'Failed', 'Stopped']),
   reason: reason.optional(),
   message: sentence.optional(),
@@ -68,13 +89,13 @@ export const connectionTestStatus = z.object({
   consecutiveFailures: count.describe('Tests in a row that did not pass.'),
   reasonSince: time.optional().describe('Since when tests end with the reason they end with now.'),
   testedGeneration: z.int().optional().describe('metadata.generation that was tested.'),
-  testedAfterRun: z.string().max(253).optional().describe('The last run that had ended when the test began.'),
+  testedAfterRun: text(253).optional().describe('The last run that had ended when the test began.'),
   testedSecrets: z
     .array(
       z.object({
-        name: z.string().max(253),
-        uid: z.string().max(64).optional(),
-        resourceVersion: z.string().max(64).optional(),
+        name: text(253),
+        uid: text(64).optional(),
+        resourceVersion: text(64).optional(),
       }),
     )
     .max(8)
@@ -85,15 +106,17 @@ export const connectionTestStatus = z.object({
 export type ConnectionTestStatus = z.output<typeof connectionTestStatus>
 
 export const syncStatus = z.object({
-  lastSlot: count.optional().describe('Number of the last run that was started: each number starts one Job at most.'),
+  lastSlot: upTo(2e9)
+    .optional()
+    .describe('Number of the last run that was started: each number starts one Job at most.'),
   lastStartTime: time.optional().describe('When the last run was started.'),
   lastSuccessTime: time.optional().describe('When a run last ended well.'),
   resyncTime: time.optional().describe('When a resync was last asked for: snapshots that began before are taken anew.'),
-  sinkSecret: z
-    .string()
-    .max(128)
+  sinkSecret: text(128).optional().describe("Version of the sink's Secret that the last run was started with."),
+  waiting: z
+    .object({ since: time, for: z.enum(['Account', 'Cluster']) })
     .optional()
-    .describe("Version of the sink's Secret that the last run was started with."),
+    .describe('The next run waits for its turn: for another run of its account to end, or for any in the cluster.'),
   activeRun: activeRun.optional().describe('The run under way.'),
   lastRun: lastRun.optional().describe('The last run that ended.'),
   streams: z
@@ -114,30 +137,18 @@ export const status = z
     connection: z.enum(['Pending', 'Connected', 'Error']).default('Pending').describe('The connection in one word.'),
     account: z
       .object({
-        subdomain: z.string().max(63),
-        userId: z.string().max(32).optional().describe('Id of the user behind the OAuth client.'),
-        role: z.string().max(64).optional().describe('Role of that user.'),
+        subdomain: text(63),
+        userId: text(32).optional().describe('Id of the user behind the OAuth client.'),
+        role: text(64).optional().describe('Role of that user.'),
         requestsPerMinute: count.optional().describe("The account's own limit, as Zendesk last stated it."),
       })
       .optional()
       .describe('The Zendesk account as the last test saw it.'),
     connectionTest: connectionTestStatus.optional().describe('The last connection test.'),
     sync: syncStatus.optional().describe('The runs and how far they have come.'),
-    lastHandledTestRequest: z
-      .string()
-      .max(256)
-      .optional()
-      .describe('Handled value of the annotation test-requested-at.'),
-    lastHandledSyncRequest: z
-      .string()
-      .max(256)
-      .optional()
-      .describe('Handled value of the annotation sync-requested-at.'),
-    lastHandledResyncRequest: z
-      .string()
-      .max(256)
-      .optional()
-      .describe('Handled value of the annotation resync-requested-at.'),
+    lastHandledTestRequest: text(256).optional().describe('Handled value of the annotation test-requested-at.'),
+    lastHandledSyncRequest: text(256).optional().describe('Handled value of the annotation sync-requested-at.'),
+    lastHandledResyncRequest: text(256).optional().describe('Handled value of the annotation resync-requested-at.'),
     conditions: z
       .array(condition)
       .max(16)

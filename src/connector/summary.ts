@@ -7,7 +7,8 @@ import { lastOutcome, type Outcome } from './outcome.ts'
 import { isLasting, type Reason } from './reasons.ts'
 import { later, retryAfterMs, SECRET_GRACE_MS } from './schedule.ts'
 import type { Connector } from './schema.ts'
-import type { Status } from './status.ts'
+import { LONGEST, type Status, type SyncStatus } from './status.ts'
+import { plainText } from './text.ts'
 
 /** What the rows look at. `status` holds facts that are up to date and conditions that are not yet. */
 type Situation = {
@@ -135,7 +136,8 @@ function say({ connector, status, now }: Situation, connection: Status['connecti
   const tested = status.connectionTest?.testedGeneration
   return {
     connection,
-    observedGeneration: connector.spec.suspend ? generation : (tested ?? -1),
+    // Before the first test it may have been seen suspended: that is not unseen again.
+    observedGeneration: connector.spec.suspend ? generation : (tested ?? status.observedGeneration),
     conditions: stamp(status.conditions ?? [], judgements, generation, now),
   }
 }
@@ -144,7 +146,8 @@ function asBefore({ connection, observedGeneration, conditions }: Status) {
   return { connection, observedGeneration, conditions }
 }
 
-function failed(situation: Situation, { reason, message }: Problem, type: 'Reconciling' | 'Stalled') {
+function failed(situation: Situation, problem: Problem, type: 'Reconciling' | 'Stalled') {
+  const { reason, message } = withPage(problem)
   return say(situation, 'Error', {
     Ready: { status: 'False', reason, message },
     Connected: { status: 'False', reason, message },
@@ -155,6 +158,13 @@ function failed(situation: Situation, { reason, message }: Problem, type: 'Recon
 
 type Problem = { readonly reason: Reason; readonly message: string }
 
+/** What stays until someone acts names where more is said of it, however long the message is. */
+function withPage({ reason, message }: Problem): Problem {
+  if (!isLasting(reason)) return { reason, message }
+  const page = ` See docs/reasons.md#${reason.toLowerCase()}.`
+  return { reason, message: plainText(message, LONGEST - page.length) + page }
+}
+
 function connected({ connector, outcome }: Situation): Judgement {
   const warning = outcome?.kind === 'passed' ? outcome.warning : undefined
   const reason: Reason = warning === undefined ? 'Connected' : 'RateLimitTooHigh'
@@ -164,15 +174,32 @@ function connected({ connector, outcome }: Situation): Judgement {
 function synced(situation: Situation): Judgement {
   const { sync } = situation.status
   if (sync?.lastRun?.result === 'Failed') return { status: 'False', ...runFailure(situation) }
+  if (sync?.waiting !== undefined) {
+    return { status: sync.lastSuccessTime === undefined ? 'Unknown' : 'True', ...waitsForItsTurn(sync.waiting) }
+  }
   if (sync?.lastSuccessTime !== undefined) {
     return { status: 'True', reason: 'RunSucceeded', message: 'The last run finished.' }
   }
   return { status: 'Unknown', reason: 'FirstRunPending', message: 'The first run is under way or waiting.' }
 }
 
+/** Never says who is ahead: that may be another team's connector. */
+function waitsForItsTurn({ since, for: what }: NonNullable<SyncStatus['waiting']>): Problem {
+  const time = `${since.slice(11, 19)} UTC`
+  return what === 'Account'
+    ? {
+        reason: 'WaitingForAccount',
+        message: `The next run has waited for its turn since ${time}: another connector of this Zendesk account is syncing.`,
+      }
+    : {
+        reason: 'WaitingForTurn',
+        message: `The next run has waited for its turn since ${time}: as many runs as are allowed at a time are under way.`,
+      }
+}
+
 function runFailure({ status }: Situation): Problem {
   const lastRun = status.sync?.lastRun
-  return { reason: lastRun?.reason ?? 'RunFailed', message: lastRun?.message ?? 'The last run failed.' }
+  return withPage({ reason: lastRun?.reason ?? 'RunFailed', message: lastRun?.message ?? 'The last run failed.' })
 }
 
 function nextTry({ connectionTest }: Status): string {

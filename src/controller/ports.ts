@@ -14,8 +14,8 @@ export type Kubernetes = {
   observe(key: string): Observed | undefined
   /** Reads a Secret; undefined: there is none. */
   readSecret(namespace: string, name: string): Promise<ReadSecret | undefined>
-  /** Writes the status where it differs; false: the connector is gone. */
-  patchStatus(connector: Connector, status: Status): Promise<boolean>
+  /** Writes the status where it differs; the connector as it is then, or undefined: it is gone. */
+  patchStatus(connector: Connector, status: Status): Promise<Connector | undefined>
   /** Names of a slot's Job and of the checkpoint: the same each time. */
   names(connector: Connector, slot: number): RunNames
   /** Creates the Job and all that it needs. Done twice is done once. `refused`: the API server's reason, in short. */
@@ -24,7 +24,8 @@ export type Kubernetes = {
     orders: RunOrders,
   ): Promise<{ readonly creationTime: Date } | { readonly refused: string }>
   stopRun(namespace: string, run: string): Promise<void>
-  recordEvent(connector: Connector, happening: Happening): Promise<void>
+  /** Tells it now or soon; nothing waits for that, and nothing fails with it. */
+  recordEvent(connector: Connector, happening: Happening): void
 }
 
 export type TestSpent = Omit<Spent, 'secondsAgo'>
@@ -51,6 +52,7 @@ export type Metrics = {
 }
 
 export type Log = {
+  debug(fields: object, message: string): void
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void

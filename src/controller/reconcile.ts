@@ -3,9 +3,10 @@
  * changed or why it was called makes no difference.
  */
 import { readCredentials } from '../connector/credentials.ts'
-import { decide, type Step } from '../connector/decide.ts'
+import { type Decision, decide, type Step } from '../connector/decide.ts'
 import { happenings } from '../connector/events.ts'
 import { refusedRun, withFailedRun, withStartedRun } from '../connector/facts.ts'
+import type { Observed, Standing } from '../connector/observed.ts'
 import { ordersFor } from '../connector/orders.ts'
 import { later } from '../connector/schedule.ts'
 import { type Connector, keyOf, runRequests, subdomain } from '../connector/schema.ts'
@@ -13,14 +14,20 @@ import type { Status } from '../connector/status.ts'
 import { summarise } from '../connector/summary.ts'
 import { withTest } from '../connector/tested.ts'
 import type { Kubernetes, Log, Metrics, Zendesk } from './ports.ts'
-import type { SpentLedger } from './spent.ts'
+import { type SpentLedger, spentByNeighbours } from './spent.ts'
+import type { Turns } from './turns.ts'
+
+/** As much of a connector as is needed when it is gone: whole ones would be a fleet's memory over again. */
+export type Known = { readonly uid: string; readonly account: string; readonly requestsPerMinute: number }
 
 export type ReconcileOptions = {
   readonly kubernetes: Kubernetes
   readonly zendesk: Zendesk
   readonly spent: SpentLedger
+  readonly testTurns: Turns
+  readonly runTurns: Turns
   /** The connectors as they were last looked at; empty at first. */
-  readonly known: Map<string, Connector>
+  readonly known: Map<string, Known>
   readonly metrics: Metrics
   readonly now: () => Date
   readonly log: Log
@@ -29,19 +36,59 @@ export type ReconcileOptions = {
 
 /** Looks at the connector `key`; resolves with when to look again. Rejects when the API server refuses: try again. */
 export async function reconcile(key: string, options: ReconcileOptions): Promise<Date | undefined> {
+  try {
+    return await look(key, options)
+  } catch (error) {
+    // Whoever cannot go on gives its turns to the others.
+    giveTurnsBack(key, options)
+    throw error
+  }
+}
+
+async function look(key: string, options: ReconcileOptions): Promise<Date | undefined> {
   const observed = options.kubernetes.observe(key)
   remember(key, observed?.connector, options)
   options.metrics.observe(key, observed)
-  if (observed === undefined || observed.connector.metadata.deletionTimestamp !== undefined) return undefined
+  if (observed === undefined || observed.connector.metadata.deletionTimestamp !== undefined) {
+    giveTurnsBack(key, options)
+    return undefined
+  }
   const { connector } = observed
-  const spentByTests = options.spent.byTests(subdomain(connector.spec.endpoint))
-  const { step, status, wakeAt } = decide(observed, options.now(), spentByTests)
-  await show(connector, status, options)
+  const judge = () => decide(observed, options.now(), standing(key, connector, options))
+  standInLine(key, connector, judge().wants, options)
+  const { step, status, wakeAt } = judge()
+  const shown = await show(connector, status, options)
+  if (shown === undefined) {
+    giveTurnsBack(key, options)
+    return undefined
+  }
   if (step.do === 'nothing') return wakeAt
-  const shown = { ...connector, status }
-  const after = await act(step, shown, observed.sinkSecret, options)
+  // A spec that has changed meanwhile is another question.
+  if (shown.metadata.generation !== connector.metadata.generation) return options.now()
+  const after = await act(step, { ...shown, status }, observed, options)
   await show(shown, summarise(connector, after, options.now()), options)
   return later(options.now(), BREATH_MS)
+}
+
+function standing(key: string, { spec }: Connector, { spent, testTurns, runTurns }: ReconcileOptions): Standing {
+  const runWaits = runTurns.wait(key)
+  return {
+    spentByTests: spent.byTests(subdomain(spec.endpoint)),
+    mayTest: testTurns.has(key),
+    mayRun: runTurns.has(key),
+    ...(runWaits && { runWaits }),
+  }
+}
+
+function standInLine(key: string, { spec }: Connector, wants: Decision['wants'], options: ReconcileOptions): void {
+  const account = subdomain(spec.endpoint)
+  options.testTurns.stand(key, account, wants.test)
+  options.runTurns.stand(key, account, wants.run)
+}
+
+function giveTurnsBack(key: string, { testTurns, runTurns }: ReconcileOptions): void {
+  testTurns.leave(key)
+  runTurns.leave(key)
 }
 
 /** A step that leaves no trace would be taken again at once, for as long as its cause is there. */
@@ -50,12 +97,13 @@ const BREATH_MS = 50
 /** Notes which connector stands at a key: when it goes, or another takes its place, its budget's books are gone. */
 function remember(key: string, connector: Connector | undefined, { known, spent, zendesk }: ReconcileOptions): void {
   const before = known.get(key)
-  if (before !== undefined && before.metadata.uid !== connector?.metadata.uid) {
-    const { endpoint, rateLimit } = before.spec
-    spent.forgotten(subdomain(endpoint), zendesk.fullySpent(rateLimit.requestsPerMinute))
+  if (before !== undefined && before.uid !== connector?.metadata.uid) {
+    spent.forgotten(before.account, zendesk.fullySpent(before.requestsPerMinute))
   }
-  if (connector === undefined) known.delete(key)
-  else known.set(key, connector)
+  if (connector === undefined) return void known.delete(key)
+  const { metadata, spec } = connector
+  const { requestsPerMinute } = spec.rateLimit
+  known.set(key, { uid: metadata.uid, account: subdomain(spec.endpoint), requestsPerMinute })
 }
 
 type Shown = Connector & { readonly status: Status }
@@ -64,15 +112,20 @@ type Shown = Connector & { readonly status: Status }
 async function act(
   step: Exclude<Step, { do: 'nothing' }>,
   connector: Shown,
-  sinkSecret: string | undefined,
+  observed: Observed,
   options: ReconcileOptions,
 ): Promise<Status> {
   const { status } = connector
   switch (step.do) {
     case 'test':
-      return test(connector, options)
+      try {
+        return await test(connector, options)
+      } finally {
+        // What is left to do is ours, not Zendesk's: the next one may go.
+        options.testTurns.leave(keyOf(connector))
+      }
     case 'start run':
-      return startRun(step.slot, connector, sinkSecret, options)
+      return startRun(step.slot, connector, observed, options)
     case 'stop run':
     case 'prune run':
       options.log.info({ connector: keyOf(connector), run: step.run }, step.do)
@@ -108,15 +161,17 @@ async function test(connector: Shown, options: ReconcileOptions): Promise<Status
 async function startRun(
   slot: number,
   connector: Shown,
-  sinkSecret: string | undefined,
+  { sinkSecret, account: { checkpoints } }: Observed,
   options: ReconcileOptions,
 ): Promise<Status> {
-  const { kubernetes, spent, now, log } = options
+  const { kubernetes, zendesk, spent, now, log } = options
   const { status } = connector
   const names = kubernetes.names(connector, slot)
   const { run } = names
   const ofSink = sinkSecret === undefined ? {} : { sinkSecret }
-  const spentBefore = spent.forRun(subdomain(connector.spec.endpoint))
+  const { endpoint, rateLimit } = connector.spec
+  const all = zendesk.fullySpent(rateLimit.requestsPerMinute)
+  const spentBefore = [...spent.forRun(subdomain(endpoint)), ...spentByNeighbours(checkpoints, all, now())]
   const orders = { ...ordersFor(connector, slot, names, spentBefore, now()), ...ofSink }
   const started = await kubernetes.startRun(connector, orders)
   const refused = 'refused' in started
@@ -126,11 +181,14 @@ async function startRun(
   return refused ? withFailedRun(after, refusedRun(run, started.refused, now())) : after
 }
 
-/** Writes the status, and tells what happened on the way to it. */
-async function show(connector: Connector, status: Status, { kubernetes, log }: ReconcileOptions): Promise<void> {
-  if (!(await kubernetes.patchStatus(connector, status))) return
+/** Writes the status, and tells what happened on the way to it; the connector as it is then, or undefined: it is gone. */
+async function show(connector: Connector, status: Status, options: ReconcileOptions): Promise<Connector | undefined> {
+  const { kubernetes, log } = options
+  const shown = await kubernetes.patchStatus(connector, status)
+  if (shown === undefined) return undefined
   for (const happening of happenings(connector, connector.status, status)) {
     log.info({ connector: keyOf(connector), reason: happening.reason }, happening.message)
-    await kubernetes.recordEvent(connector, happening)
+    kubernetes.recordEvent(connector, happening)
   }
+  return shown
 }

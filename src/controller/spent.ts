@@ -2,8 +2,9 @@
  * What each account has been asked in the last minute beside the runs' own books: by tests, and by runs of connectors
  * that are gone with their checkpoints. Runs are told, and count it as their own; tests keep to the rate among themselves.
  */
+import type { Books } from '../connector/observed.ts'
 import type { Spent } from '../connector/run.ts'
-import { WINDOW_MS } from '../connector/schedule.ts'
+import { HOLD_MS, WINDOW_MS } from '../connector/schedule.ts'
 import type { TestSpent } from './ports.ts'
 
 export type SpentLedger = {
@@ -48,4 +49,22 @@ export function createSpentLedger(now: () => Date, unknown: readonly TestSpent[]
     byTests: (account) => byAge(recent(account).filter(({ byTest }) => byTest)),
     forRun: (account) => byAge([atStart, ...recent(account)]),
   }
+}
+
+/** What runs of the account's other connectors have spent in the last minute; `all`: what counts for one that died. */
+export function spentByNeighbours(checkpoints: readonly Books[], all: readonly TestSpent[], now: Date): Spent[] {
+  const secondsSince = (time: string) => (now.getTime() - Date.parse(time)) / 1000
+  return checkpoints
+    .flatMap(({ holder, budget }) => {
+      if (holder?.released === false) {
+        const secondsAgo = secondsSince(holder.renewTime) - HOLD_MS / 1000
+        return all.map((one) => ({ ...one, secondsAgo }))
+      }
+      return (budget?.spent ?? []).map((one) => ({
+        ...one,
+        secondsAgo: one.secondsAgo + secondsSince(budget?.at ?? ''),
+      }))
+    })
+    .map((one) => ({ ...one, secondsAgo: Math.max(0, one.secondsAgo) }))
+    .filter(({ secondsAgo }) => secondsAgo * 1000 < WINDOW_MS)
 }

@@ -1,7 +1,7 @@
 /**
  * Who we are to which API server: a kubeconfig named by its path, or the service account of the pod we run in.
- * `~/.kube/config` and `KUBECONFIG` are never looked at. In a pod this needs no library: loading client-node takes longer
- * than all else that a run does before its first request.
+ * `~/.kube/config` and `KUBECONFIG` are never looked at, but by commands that only look (src/person.ts). In a pod this
+ * needs no library: loading client-node takes longer than all else that a run does before its first request.
  */
 import { readFile } from 'node:fs/promises'
 import type { RequestOptions } from 'node:https'
@@ -27,6 +27,12 @@ export async function loadAccess(kubeconfig: string | undefined): Promise<Access
   if (kubeconfig === undefined) return serviceAccountAccess(process.env, SERVICE_ACCOUNT)
   const { kubeconfigAccess } = await import('./kubeconfig.ts')
   return kubeconfigAccess(kubeconfig)
+}
+
+/** The namespace of the pod we run in; undefined: we run in none. */
+export async function ownNamespace(): Promise<string | undefined> {
+  const text = await readFile(join(SERVICE_ACCOUNT, 'namespace'), 'utf8').catch(() => '')
+  return text.trim() || undefined
 }
 
 /** The pod's own account, by the variables and the folder that the kubelet gives to every pod. @throws as loadAccess. */

@@ -6,9 +6,10 @@
  */
 import type { Readable } from 'node:stream'
 import { Agent, request } from 'undici'
-import { loadAccess, type TlsMaterial } from './access.ts'
+import { type Access, loadAccess, type TlsMaterial } from './access.ts'
 import { fromAnswer, fromExchange, KubeError } from './errors.ts'
 import { jsonLines } from './json-lines.ts'
+import type { ServerClock } from './server-clock.ts'
 
 const HEADERS_TIMEOUT = 30_000
 
@@ -32,6 +33,14 @@ export type WatchCall = Pick<Call, 'query' | 'accept'> & {
   readonly onEvent: (event: unknown) => void
 }
 
+/** What is counted of calls: see src/metrics/rest.ts. */
+export type RestMetrics = {
+  /** There was an answer; `code` is its HTTP status, `<error>` where there was none. */
+  answered(call: { readonly method: string; readonly host: string; readonly code: string }): void
+  /** A call other than a watch has ended, its body in hand or lost. */
+  took(call: { readonly method: string; readonly host: string; readonly seconds: number }): void
+}
+
 /** Access to one API server. All calls fail with KubeError and nothing else. */
 export type Cluster = {
   request(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, call?: Call): Promise<unknown>
@@ -42,13 +51,22 @@ export type Cluster = {
 }
 
 /** Opens no connection yet. Rejects when neither a kubeconfig is named nor a service account is there. */
-export async function loadCluster({ kubeconfig }: { readonly kubeconfig?: string }): Promise<Cluster> {
-  const access = await loadAccess(kubeconfig)
+export async function loadCluster(
+  { kubeconfig }: { readonly kubeconfig?: string },
+  metrics?: RestMetrics,
+  clock?: Pick<ServerClock, 'heard'>,
+): Promise<Cluster> {
+  return clusterBy(await loadAccess(kubeconfig), metrics, clock)
+}
+
+/** Opens no connection yet. */
+export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<ServerClock, 'heard'>): Cluster {
+  const { host } = new URL(access.server)
   const closing = new AbortController()
   const agents = agentCache(closing.signal)
 
-  async function send(method: string, path: string, call: Omit<Call, 'signal'>, signal: AbortSignal, stall: number) {
-    const { headers, tls } = await access.credentials()
+  async function open(method: string, path: string, call: Omit<Call, 'signal'>, signal: AbortSignal, stall: number) {
+    const { headers, tls } = await orAborted(access.credentials(), signal)
     const exchange = request(access.server + path + queryString(call.query), {
       dispatcher: agents.agentFor(tls),
       method: method as 'GET',
@@ -63,7 +81,17 @@ export async function loadCluster({ kubeconfig }: { readonly kubeconfig?: string
       headersTimeout: Math.min(stall || HEADERS_TIMEOUT, HEADERS_TIMEOUT),
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
     })
-    const answer = await orAborted(exchange, signal)
+    return orAborted(exchange, signal)
+  }
+
+  async function send(...[method, ...call]: Parameters<typeof open>) {
+    const sentMs = performance.now()
+    const answer = await open(method, ...call).catch((error: unknown) => {
+      metrics?.answered({ method, host, code: '<error>' })
+      throw error
+    })
+    metrics?.answered({ method, host, code: String(answer.statusCode) })
+    clock?.heard(answer.headers.date, sentMs)
     if (answer.statusCode < 300) return answer.body
     throw fromAnswer(answer.statusCode, parsed(await answer.body.text()))
   }
@@ -72,6 +100,7 @@ export async function loadCluster({ kubeconfig }: { readonly kubeconfig?: string
     async request(method, path, call = {}) {
       const signals = [closing.signal, ...(call.signal ? [call.signal] : [])]
       const time = AbortSignal.timeout(call.timeoutMilliseconds ?? 20_000)
+      const began = performance.now()
       try {
         const body = await send(method, path, call, AbortSignal.any([time, ...signals]), 0)
         const text = await body.text()
@@ -83,6 +112,8 @@ export async function loadCluster({ kubeconfig }: { readonly kubeconfig?: string
           error,
           signals.some((signal) => signal.aborted),
         )
+      } finally {
+        metrics?.took({ method, host, seconds: (performance.now() - began) / 1000 })
       }
     },
     async watch(path, { signal, stallMilliseconds, onEvent, ...call }) {

@@ -1,57 +1,83 @@
 /** Writes the status of connectors: never anything else of them. */
 import { isDeepStrictEqual } from 'node:util'
-import { z } from 'zod'
-import type { Connector } from '../connector/schema.ts'
+import { type Connector, connector as schema } from '../connector/schema.ts'
 import type { Status } from '../connector/status.ts'
 import type { Cluster } from './cluster.ts'
-import { isKubeError } from './errors.ts'
+import { isKubeError, KubeError } from './errors.ts'
 import { connectorPath } from './paths.ts'
 import type { Learn } from './view.ts'
 
 /**
- * Makes `status` the connector's status; makes no call when it is already. False: the connector is gone, or another of
- * the same name has taken its place. Throws KubeError.
+ * Makes `status` the connector's status, and resolves with the connector as it is then: what is written next must be
+ * written to that. undefined: it is gone, or another of the same name has taken its place. Makes no call when nothing
+ * differs, one otherwise.
+ *
+ * It is written over the version that was read. Where only others' part of the object has changed since (a spec, a label),
+ * it is read once more and written over that. Throws KubeError: Conflict when somebody else wrote the status meanwhile,
+ * or the object changes too fast: look again.
  */
 export async function patchStatus(
   cluster: Cluster,
   learn: Pick<Learn, 'connector'>,
   connector: Connector,
   status: Status,
-): Promise<boolean> {
-  // As the API server would serve it: keys that are undefined are not there.
-  const after: unknown = JSON.parse(JSON.stringify(status))
-  if (isDeepStrictEqual(after, connector.status)) return true
+): Promise<Connector | undefined> {
+  if (isDeepStrictEqual(asServed(status), asServed(connector.status))) return connector
+  const write = async (version: string) => {
+    const answer = await put(cluster, connector, status, version)
+    learn.connector(answer)
+    return parse(answer)
+  }
+  try {
+    return await write(connector.metadata.resourceVersion)
+  } catch (error) {
+    if (isKubeError(error, 'NotFound')) return undefined
+    // Invalid is the answer to a uid that is not the object's, and to a status that breaks the schema.
+    if (!isKubeError(error, 'Conflict', 'Invalid')) throw error
+    const now = await read(cluster, learn, connector)
+    if (now?.metadata.uid !== connector.metadata.uid) return undefined
+    if (error.reason === 'Invalid' || !isDeepStrictEqual(asServed(now.status), asServed(connector.status))) throw error
+    return await write(now.metadata.resourceVersion)
+  }
+}
+
+async function put(cluster: Cluster, connector: Connector, status: Status, version: string): Promise<unknown> {
   // The operator is the only writer, so the status is put in place as a whole. A merge patch would have to know each
   // key that must go, also those of a status that could not be parsed and counts as none.
   const body = [
     // A test and no mere mention: the status subresource passes over a uid that is not the object's.
     { op: 'test', path: '/metadata/uid', value: connector.metadata.uid },
-    { op: 'add', path: '/status', value: after },
+    // No test: the answer to this one says Conflict.
+    { op: 'replace', path: '/metadata/resourceVersion', value: version },
+    { op: 'add', path: '/status', value: asServed(status) },
   ]
+  const path = `${connectorPath(connector)}/status`
+  return cluster.request('PATCH', path, { body, contentType: 'application/json-patch+json' })
+}
+
+/** undefined: not there. */
+async function read(
+  cluster: Cluster,
+  learn: Pick<Learn, 'connector'>,
+  connector: Connector,
+): Promise<Connector | undefined> {
   try {
-    learn.connector(
-      await cluster.request('PATCH', `${connectorPath(connector)}/status`, {
-        body,
-        contentType: 'application/json-patch+json',
-      }),
-    )
-    return true
+    const found = await cluster.request('GET', connectorPath(connector))
+    learn.connector(found)
+    return parse(found)
   } catch (error) {
-    if (isKubeError(error, 'NotFound')) return false
-    // The answer to a failed test looks like that to a status which breaks the schema.
-    if (isKubeError(error, 'Invalid') && !(await isThere(cluster, connector))) return false
+    if (isKubeError(error, 'NotFound')) return undefined
     throw error
   }
 }
 
-const identified = z.object({ metadata: z.object({ uid: z.string() }) })
+function parse(answer: unknown): Connector {
+  const parsed = schema.safeParse(answer)
+  if (parsed.success) return parsed.data
+  throw new KubeError('Malformed', 'the API server answered with something that cannot be read as a connector')
+}
 
-async function isThere(cluster: Cluster, connector: Connector): Promise<boolean> {
-  try {
-    const found = identified.safeParse(await cluster.request('GET', connectorPath(connector)))
-    return found.data?.metadata.uid === connector.metadata.uid
-  } catch (error) {
-    if (isKubeError(error, 'NotFound')) return false
-    throw error
-  }
+/** As the API server would serve it: keys that are undefined are not there. */
+function asServed(status: Status | undefined): unknown {
+  return status && JSON.parse(JSON.stringify(status))
 }

@@ -3,6 +3,7 @@
  * folder: theirs carry whole bodies and headers. Ours hold one short sentence and no `cause`.
  */
 import { z } from 'zod'
+import { plainText } from '../connector/text.ts'
 
 /** Reasons that something here or in a caller acts on; the API's others are `Other`. */
 const REASONS = [
@@ -24,6 +25,8 @@ const REASONS = [
   'Network',
   /** The caller's signal ended the call. */
   'Aborted',
+  /** Not sent: this replica does not lead. */
+  'NotLeader',
   /** An answer that is not what the API promises. */
   'Malformed',
   'Other',
@@ -37,7 +40,7 @@ export class KubeError extends Error {
   readonly status: number | undefined
 
   constructor(reason: KubeReason, message: string, status?: number) {
-    super(cut(message))
+    super(plainText(message, 300))
     this.reason = reason
     this.status = status
   }
@@ -118,8 +121,4 @@ export function fromExchange(error: unknown, aborted: boolean): KubeError {
 function textOf(error: unknown, key: string): string {
   const value: unknown = Reflect.get(Object(error), key)
   return typeof value === 'string' ? value : ''
-}
-
-function cut(message: string): string {
-  return message.length <= 300 ? message : `${message.slice(0, 299)}…`
 }

@@ -5,20 +5,29 @@
 import { z } from 'zod'
 import type { ObservedPod, ObservedRun, SecretVersion } from '../connector/observed.ts'
 import { CHECKPOINT_KEY, type Checkpoint, checkpoint } from '../connector/run.ts'
-import { KIND, RESYNC_REQUESTED_AT, SYNC_REQUESTED_AT } from '../connector/schema.ts'
-import { GENERATION, SINK_SECRET, SLOT_LABEL, SYNC_CONTAINER } from './names.ts'
+import { asKept, KIND, RESYNC_REQUESTED_AT, SYNC_REQUESTED_AT } from '../connector/schema.ts'
+import { slot } from '../connector/status.ts'
+import { outsideText } from '../connector/text.ts'
+import { ACCOUNT_LABEL, GENERATION, SINK_SECRET, SLOT_LABEL, SYNC_CONTAINER } from './names.ts'
 import type { Kept } from './store.ts'
 
 /** The controller of an object: the connector of a Job, the Job of a pod. */
 export type Owner = { readonly name: string; readonly uid: string }
 
 export type KeptSecret = Kept
-export type KeptJob = Kept & { readonly owner: Owner; readonly run: Omit<ObservedRun, 'pods'> }
-export type KeptPod = Kept & { readonly owner: Owner; readonly pod: ObservedPod }
+/** `account`: subdomain of the Zendesk account. */
+export type KeptJob = Kept & {
+  readonly owner: Owner
+  readonly account: string
+  readonly run: Omit<ObservedRun, 'pods'>
+}
+export type KeptPod = Kept & { readonly owner: Owner; readonly account: string; readonly pod: ObservedPod }
 export type KeptCheckpoint = Kept & { readonly owner: Owner; readonly checkpoint: Checkpoint | undefined }
 
 const time = z.iso.datetime().transform((text) => new Date(text))
-const text = z.string().default('')
+/** The cluster's own words: they come into messages. */
+const text = outsideText(1024).default('')
+const request = z.string().transform(asKept)
 const metadata = z.object({ namespace: z.string(), name: z.string(), uid: z.string(), resourceVersion: z.string() })
 const ownedMetadata = metadata.extend({
   creationTimestamp: time,
@@ -39,13 +48,19 @@ function controller({ ownerReferences }: z.output<typeof ownedMetadata>, kind: s
   return found && { name: found.name, uid: found.uid }
 }
 
+function accountOf({ labels }: z.output<typeof ownedMetadata>): string {
+  return labels[ACCOUNT_LABEL] ?? ''
+}
+
 function bare({ namespace, name, uid, resourceVersion }: Kept['metadata']): Kept['metadata'] {
   return { namespace, name, uid, resourceVersion }
 }
 
+const secret = z.object({ metadata })
+
 /** Identity and version of a Secret, and nothing else. */
 export function keepSecret(raw: unknown): KeptSecret {
-  return z.object({ metadata }).parse(raw)
+  return secret.parse(raw)
 }
 
 /** Version of a kept Secret. */
@@ -57,9 +72,9 @@ const job = z.object({
   metadata: ownedMetadata.extend({
     annotations: z
       .object({
-        [SYNC_REQUESTED_AT]: z.string().optional(),
-        [RESYNC_REQUESTED_AT]: z.string().optional(),
-        [SINK_SECRET]: z.string().optional(),
+        [SYNC_REQUESTED_AT]: request.optional(),
+        [RESYNC_REQUESTED_AT]: request.optional(),
+        [SINK_SECRET]: outsideText(128).optional(),
         [GENERATION]: z.coerce.number().default(0),
       })
       .prefault({}),
@@ -78,7 +93,7 @@ export function keepJob(raw: unknown): KeptJob | undefined {
   const { [SYNC_REQUESTED_AT]: sync, [RESYNC_REQUESTED_AT]: resync, [SINK_SECRET]: sinkSecret } = metadata.annotations
   const run = {
     run: metadata.name,
-    slot: z.coerce.number().pipe(z.int()).parse(metadata.labels[SLOT_LABEL]),
+    slot: z.coerce.number().pipe(slot).parse(metadata.labels[SLOT_LABEL]),
     creationTime: metadata.creationTimestamp,
     state: complete ? 'Succeeded' : failed ? 'Failed' : 'Active',
     deleting: metadata.deletionTimestamp !== undefined,
@@ -88,7 +103,7 @@ export function keepJob(raw: unknown): KeptJob | undefined {
     ...(endTime && { endTime }),
     ...(failed && { failure: because(failed) }),
   } as const
-  return { metadata: bare(metadata), owner, run }
+  return { metadata: bare(metadata), owner, account: accountOf(metadata), run }
 }
 
 const containerState = z.object({
@@ -126,7 +141,7 @@ export function keepPod(raw: unknown): KeptPod | undefined {
     ...(state?.terminated && { exitCode: state.terminated.exitCode }),
     ...(termination && { termination }),
   }
-  return { metadata: bare(metadata), owner, pod: kept }
+  return { metadata: bare(metadata), owner, account: accountOf(metadata), pod: kept }
 }
 
 const configMap = z.object({ metadata: ownedMetadata, data: z.record(z.string(), z.string()).default({}) })
@@ -137,12 +152,31 @@ export function keepCheckpoint(raw: unknown): KeptCheckpoint | undefined {
   const owner = controller(metadata, KIND)
   const stored = data[CHECKPOINT_KEY]
   if (!owner || stored === undefined) return undefined
-  return { metadata: bare(metadata), owner, checkpoint: parseCheckpoint(stored) }
+  return { metadata: bare(metadata), owner, checkpoint: withoutBookkeeping(parseCheckpoint(stored)) }
+}
+
+/** Where the next run goes on, and the keys of the last records, is for runs alone: most of a checkpoint's text. */
+function withoutBookkeeping(given: Checkpoint | undefined): Checkpoint | undefined {
+  if (given === undefined) return undefined
+  const streams = Object.entries(given.streams).map(([name, { recent: _, position: __, readTo: ___, ...chain }]) => [
+    name,
+    chain,
+  ])
+  return { ...given, streams: Object.fromEntries(streams) }
 }
 
 /** The checkpoint that a ConfigMap holds as text; none before the first run. Throws when it cannot be read. */
 export function parseCheckpoint(stored: string | undefined): Checkpoint | undefined {
-  return stored ? checkpoint.parse(JSON.parse(stored)) : undefined
+  return stored ? checkpoint.parse(fromJson(stored)) : undefined
+}
+
+function fromJson(stored: string): unknown {
+  try {
+    return JSON.parse(stored)
+  } catch {
+    // The engine's own words quote what they could not read.
+    throw new Error(`${CHECKPOINT_KEY} is no JSON`)
+  }
 }
 
 function because({ reason, message }: { readonly reason: string; readonly message: string }): string {

@@ -1,5 +1,6 @@
 /** A kubeconfig as access: client-node reads it, exec plugins and all. The only file that loads client-node. */
 import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import type { RequestOptions } from 'node:https'
 import { dirname, resolve } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -9,7 +10,28 @@ import type { Access } from './access.ts'
 
 /** @throws Error in one sentence, which never quotes the file. */
 export function kubeconfigAccess(kubeconfig: string): Access {
-  const config = fromFile(kubeconfig)
+  return accessOf(fromFiles([kubeconfig]), kubeconfig)
+}
+
+/** A person's own access, as kubectl has it. */
+export type PersonalAccess = Access & {
+  readonly context: string
+  /** That of the context. */
+  readonly namespace: string | undefined
+}
+
+/** By the files that KUBECONFIG lists, and by `context` instead of the current one. @throws as kubeconfigAccess. */
+export function personalAccess(kubeconfigs: readonly string[], context: string | undefined): PersonalAccess {
+  const loaded = fromFiles(kubeconfigs, context)
+  const current = loaded.config.getCurrentContext()
+  const namespace = loaded.config.getContextObject(current)?.namespace
+  return { ...accessOf(loaded, kubeconfigs.join(', ')), context: current, namespace }
+}
+
+type Loaded = { readonly config: KubeConfig; readonly tokenFile: string | undefined }
+
+function accessOf({ config, tokenFile }: Loaded, kubeconfig: string): Access {
+  if (config.getCurrentCluster()?.proxyUrl) throw new Error(`kubeconfig ${kubeconfig}: proxy-url is not supported`)
   const server = config.getCurrentCluster()?.server.replace(/\/$/, '')
   if (!server) throw new Error(`kubeconfig ${kubeconfig}: the current context names no cluster`)
   return {
@@ -20,6 +42,8 @@ export function kubeconfigAccess(kubeconfig: string): Access {
       const headers: Record<string, string> = {}
       for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = String(value)
       if (options.auth) headers.authorization = `Basic ${Buffer.from(options.auth).toString('base64')}`
+      // For each call, as in a pod: client-node would keep a token for a minute, and by the wall clock.
+      if (tokenFile !== undefined) headers.authorization = `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}`
       const { ca, cert, key, servername, rejectUnauthorized } = options
       const given = Object.entries({ ca, cert, key, servername, rejectUnauthorized })
       return { headers, tls: Object.fromEntries(given.filter(([, value]) => value !== undefined)) }
@@ -27,29 +51,47 @@ export function kubeconfigAccess(kubeconfig: string): Access {
   }
 }
 
-function fromFile(kubeconfig: string): KubeConfig {
+/** As kubectl puts them together: of what stands in several files, the first is found. */
+function fromFiles(kubeconfigs: readonly string[], context?: string): Loaded {
   const config = new KubeConfig()
+  for (const file of kubeconfigs) {
+    const one = reading(file, () => {
+      const loaded = new KubeConfig()
+      loaded.loadFromFile(file)
+      return loaded
+    })
+    config.clusters = [...(config.clusters ?? []), ...one.clusters]
+    config.users = [...(config.users ?? []), ...one.users]
+    config.contexts = [...(config.contexts ?? []), ...one.contexts]
+    config.setCurrentContext(config.getCurrentContext() || one.getCurrentContext())
+  }
+  if (context !== undefined) {
+    if (config.getContextObject(context) === null) {
+      throw new Error(`kubeconfig ${kubeconfigs.join(', ')}: there is no context ${context}`)
+    }
+    config.setCurrentContext(context)
+  }
+  const tokenFiles = kubeconfigs.map((file) => reading(file, () => tokenFileOf(config, file)))
+  return { config, tokenFile: tokenFiles.find((file) => file !== undefined) }
+}
+
+/** The parser's message quotes the file, which holds keys. */
+function reading<T>(kubeconfig: string, read: () => T): T {
   try {
-    config.loadFromFile(kubeconfig)
-    addTokenFile(config, kubeconfig)
+    return read()
   } catch (error) {
-    // The parser's message quotes the file, which holds keys.
     const why = Reflect.get(Object(error), 'code') === 'ENOENT' ? 'it is not there' : 'it is not a kubeconfig'
     throw new Error(`kubeconfig ${kubeconfig} cannot be read: ${why}`)
   }
-  if (config.getCurrentCluster()?.proxyUrl) throw new Error(`kubeconfig ${kubeconfig}: proxy-url is not supported`)
-  return config
 }
 
 const users = z.object({
   users: z.array(z.object({ name: z.string(), user: z.object({ tokenFile: z.string().optional() }).nullish() })),
 })
 
-// client-node passes over `tokenFile`, a regular field of a kubeconfig, and then calls anonymously.
-function addTokenFile(config: KubeConfig, kubeconfig: string): void {
-  const current = config.getCurrentUser()
-  const found = users.parse(parse(readFileSync(kubeconfig, 'utf8'))).users.find(({ name }) => name === current?.name)
-  if (!current || !found?.user?.tokenFile) return
-  const tokenFile = resolve(dirname(kubeconfig), found.user.tokenFile)
-  Object.assign(current, { authProvider: { name: 'tokenFile', config: { tokenFile } } })
+/** client-node passes over `tokenFile`, a regular field of a kubeconfig, and then calls anonymously. */
+function tokenFileOf(config: KubeConfig, kubeconfig: string): string | undefined {
+  const name = config.getCurrentUser()?.name
+  const found = users.parse(parse(readFileSync(kubeconfig, 'utf8'))).users.find((user) => user.name === name)
+  return found?.user?.tokenFile && resolve(dirname(kubeconfig), found.user.tokenFile)
 }

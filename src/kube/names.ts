@@ -36,6 +36,10 @@ export const syncIdentityName = (connectorName: string): string => ownedName(con
 /** Name of the ConfigMap with the CA bundle that runs trust. */
 export const egressName = (connectorName: string): string => ownedName(connectorName, 'zendesk-egress')
 
+/** Name of the Event that tells of one reason. */
+export const eventName = (connectorName: string, uid: string, reason: string): string =>
+  `${connectorName.slice(0, 240).replace(/[-.]+$/, '')}.${hash(`${uid}/${reason}`)}`
+
 /** The connector's name as a label value. */
 export const connectorLabel = (connectorName: string): string => cut(connectorName, 63)
 

@@ -30,14 +30,13 @@ export function ownedBy({ metadata }: Connector) {
 
 const owned = z.object({
   metadata: z.object({
-    ownerReferences: z.array(z.object({ uid: z.string(), controller: z.boolean().default(false) })).default([]),
+    ownerReferences: z
+      .array(z.object({ kind: z.string(), name: z.string(), uid: z.string(), controller: z.boolean().default(false) }))
+      .default([]),
   }),
 })
 
-/** True when this connector, not only one of its name, is the object's controller. */
-export function isControlledBy(raw: unknown, { metadata }: Connector): boolean {
-  const parsed = owned.safeParse(raw)
-  return (
-    parsed.success && parsed.data.metadata.ownerReferences.some((one) => one.controller && one.uid === metadata.uid)
-  )
+/** The one owner that an object belongs to; undefined: nobody's, or not readable. */
+export function controllerOf(raw: unknown) {
+  return owned.safeParse(raw).data?.metadata.ownerReferences.find(({ controller }) => controller)
 }

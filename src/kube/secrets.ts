@@ -20,10 +20,11 @@ const secret = z.object({
 /** undefined: not there. Throws KubeError. What was found is learned: a rule compares the Secret tested with the one seen. */
 export async function readSecret(
   cluster: Cluster,
-  learn: Pick<Learn, 'secret' | 'noSecret'>,
+  learn: Pick<Learn, 'secret' | 'secretSeen' | 'noSecret'>,
   namespace: string,
   name: string,
 ): Promise<Secret | undefined> {
+  const seen = learn.secretSeen(namespace, name)
   try {
     const answer = await cluster.request('GET', pathOf('/api/v1', namespace, 'secrets', name))
     learn.secret(answer)
@@ -34,7 +35,7 @@ export async function readSecret(
     return { uid: metadata.uid, resourceVersion: metadata.resourceVersion, data: Object.fromEntries(decoded) }
   } catch (error) {
     if (isKubeError(error, 'NotFound')) {
-      learn.noSecret(namespace, name)
+      learn.noSecret(namespace, name, seen)
       return undefined
     }
     throw error

@@ -1,8 +1,10 @@
 /**
  * The objects of one collection as they were last seen. Versions of one object come from two sides, from the watch and
  * from the answers to our own writes, in any order: the newer one stays. An answer may also come after the watch has told
- * of the object's end: what the watch is past is never taken from an answer.
+ * of the object's end: what the watch is past is never taken from an answer. They are kept as text: whoever looks at one
+ * gets a value of its own.
  */
+import { type Packed, pack, unpack } from './packed.ts'
 
 /** What every kept object has. */
 export type Kept = {
@@ -28,43 +30,54 @@ export type Store<T extends Kept> = {
   delete(last: Kept): void
   /** The watch of a namespace, or of all, has told everything up to that version. */
   passed(version: string, namespace: string | undefined): void
-  /** The whole collection, in one namespace or in all, as it was in that version. */
-  replace(objects: readonly T[], list: List): void
+  /** Begins to take the whole collection, in one namespace or in all, page by page. `since`: performance.now(). */
+  relist(namespace: string | undefined, since: number): Relisting<T>
 }
 
-/** `since`: when the list was asked for (performance.now()). */
-export type List = { readonly version: string; readonly namespace: string | undefined; readonly since: number }
+/** A list on its way. One that is given up changes nothing that was not on a page of it. */
+export type Relisting<T> = {
+  /** An object of a page; `version` is the list's. */
+  take(object: T, version: string): void
+  /** There are no more: whatever was on no page is gone. */
+  done(version: string): void
+}
 
-type Entry<T> = { readonly object: T; readonly writtenAt: number }
+type Entry<T> = { readonly text: Packed<T>; readonly version: string; readonly writtenAt: number }
 
 /** An empty store. `change` is called after each change and must not throw. */
 export function createStore<T extends Kept>(change: Change<T>): Store<T> {
   const entries = new Map<string, Entry<T>>()
   const past = new Map<string | undefined, string>()
 
+  function get(key: string): T | undefined {
+    const entry = entries.get(key)
+    return entry && unpack(entry.text)
+  }
+
   function set(object: T, writtenAt: number): void {
     const key = storeKey(object)
-    const before = entries.get(key)?.object
-    entries.set(key, { object, writtenAt })
+    const before = get(key)
+    entries.set(key, { text: pack(object), version: object.metadata.resourceVersion, writtenAt })
     const recreated = before !== undefined && before.metadata.uid !== object.metadata.uid
     if (recreated) change(key, before, undefined)
     change(key, recreated ? undefined : before, object)
   }
 
   function setNewer(object: T, writtenAt: number): void {
-    const before = entries.get(storeKey(object))?.object
-    if (before === undefined || isNewer(object, before)) set(object, writtenAt)
+    const known = entries.get(storeKey(object))
+    if (known === undefined || isLater(object.metadata.resourceVersion, known.version)) set(object, writtenAt)
   }
 
-  function remove(key: string, before: T): void {
+  function remove(key: string): void {
+    const before = get(key)
     entries.delete(key)
     change(key, before, undefined)
   }
 
   return {
-    get: (key) => entries.get(key)?.object,
+    get,
     *values() {
-      for (const { object } of entries.values()) yield object
+      for (const { text } of entries.values()) yield unpack(text)
     },
     put: (object) => setNewer(object, 0),
     putOwn(object) {
@@ -75,25 +88,30 @@ export function createStore<T extends Kept>(change: Change<T>): Store<T> {
     passed: (version, namespace) => void past.set(namespace, version),
     delete(last) {
       const key = storeKey(last)
-      const before = entries.get(key)?.object
-      if (before && !isNewer(before, last)) remove(key, before)
+      const known = entries.get(key)
+      if (known && !isLater(known.version, last.metadata.resourceVersion)) remove(key)
     },
-    replace(objects, { version, namespace, since }) {
+    relist(namespace, since) {
+      const listed = new Set<string>()
       // A write of our own that was answered meanwhile, and that the list does not know of yet: the watch brings it.
-      const isOwn = ({ object, writtenAt }: Entry<T>) =>
-        writtenAt >= since && isLater(object.metadata.resourceVersion, version)
-      const listed = new Set(objects.map(storeKey))
-      for (const [key, entry] of entries) {
-        const concerned = namespace === undefined || entry.object.metadata.namespace === namespace
-        if (concerned && !listed.has(key) && !isOwn(entry)) remove(key, entry.object)
+      const isOwn = (entry: Entry<T>, version: string) => entry.writtenAt >= since && isLater(entry.version, version)
+      return {
+        // A list is the truth even where its versions are lower: the cluster may have been restored from a backup.
+        take(object, version) {
+          const key = storeKey(object)
+          listed.add(key)
+          const known = entries.get(key)
+          if (known === undefined) return set(object, 0)
+          if (known.version !== object.metadata.resourceVersion && !isOwn(known, version)) set(object, 0)
+        },
+        done(version) {
+          for (const [key, entry] of entries) {
+            const concerned = namespace === undefined || key.startsWith(`${namespace}/`)
+            if (concerned && !listed.has(key) && !isOwn(entry, version)) remove(key)
+          }
+          past.set(namespace, version)
+        },
       }
-      // A list is the truth even where its versions are lower: the cluster may have been restored from a backup.
-      for (const object of objects) {
-        const before = entries.get(storeKey(object))
-        const isSame = before?.object.metadata.resourceVersion === object.metadata.resourceVersion
-        if (!isSame && !(before && isOwn(before))) set(object, 0)
-      }
-      past.set(namespace, version)
     },
   }
 }
@@ -101,10 +119,6 @@ export function createStore<T extends Kept>(change: Change<T>): Store<T> {
 /** `namespace/name`. */
 export function storeKey({ metadata }: Kept): string {
   return `${metadata.namespace}/${metadata.name}`
-}
-
-function isNewer(one: Kept, other: Kept): boolean {
-  return isLater(one.metadata.resourceVersion, other.metadata.resourceVersion)
 }
 
 // Versions of one kind can be compared as numbers; where one is none, the one at hand counts as later.

@@ -3,12 +3,14 @@
  * connector.
  */
 import { z } from 'zod'
-import type { Observed } from '../connector/observed.ts'
-import { type Connector, connector, GROUP, PLURAL, sinkSecretName, VERSION } from '../connector/schema.ts'
+import type { Books, Observed } from '../connector/observed.ts'
+import { type Connector, connector, GROUP, PLURAL, sinkSecretName, subdomain, VERSION } from '../connector/schema.ts'
+import { plainText } from '../connector/text.ts'
 import type { Cluster } from './cluster.ts'
 import { createIndex } from './index-by.ts'
 import { type KeptPod, keepCheckpoint, keepJob, keepPod, keepSecret, type Owner, secretVersion } from './kept.ts'
 import { CHECKPOINT, COMPONENT, checkpointName, MANAGED_BY, PROGRAM } from './names.ts'
+import { createOccupancy } from './occupancy.ts'
 import type { Kept } from './store.ts'
 import { watchCollection } from './watch.ts'
 
@@ -17,6 +19,8 @@ export type ViewOptions = {
   readonly namespaces?: readonly string[]
   /** Something about the connector with this key changed. Must not throw. */
   readonly onChange: (key: string) => void
+  /** A run has ended: others may begin. Must not throw. */
+  readonly onRunEnd: () => void
   /** A connector, or something that belongs to one, that cannot be read; key is `namespace/name` of that object. */
   readonly onMalformed: (key: string, message: string) => void
   /** A list or watch that failed and is tried again, or a listener that threw. */
@@ -27,6 +31,18 @@ export type ViewOptions = {
 export type View = {
   /** Everything known of a connector; undefined: there is none. */
   observe(key: string): Observed | undefined
+  /** Whether a run of another connector than the one with this key is under way in the account. */
+  isBusy(account: string, key: string): boolean
+  /** Runs under way. */
+  runs(): number
+  /** Lists anew what runs there are: resolves when the copies are no older than this call. */
+  freshen(): Promise<void>
+  /** Which version of a run's Job is known: what may be deleted; undefined: none, or it is being deleted. */
+  jobVersion(namespace: string, run: string): { readonly uid: string; readonly resourceVersion: string } | undefined
+  /** What has stopped watching for good, in a sentence; undefined: nothing. */
+  alive(): string | undefined
+  /** What has not been listed once, in a sentence; undefined: all has been. */
+  unsynced(): string | undefined
   /** The keys of all connectors. */
   keys(): Iterable<string>
   /** Resolves when everything was listed once; rejects when the signal ends it before. */
@@ -43,7 +59,10 @@ export type Learn = {
   job(raw: unknown): void
   noJob(namespace: string, name: string): void
   secret(raw: unknown): void
-  noSecret(namespace: string, name: string): void
+  /** Version of the Secret that is known now. */
+  secretSeen(namespace: string, name: string): string | undefined
+  /** It was not there when asked for, right after `seen` was known: what the watch has told meanwhile counts more. */
+  noSecret(namespace: string, name: string, seen: string | undefined): void
 }
 
 /** Begins to copy at once; only the signal ends it. */
@@ -52,7 +71,15 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
   const bySinkSecret = createIndex()
   const jobsByConnector = createIndex()
   const podsByJob = createIndex()
+  const byAccount = createIndex()
+  // What neighbours look at, apart from the rest: an account may have many connectors, and each looks at all others.
+  const uids = new Map<string, string>()
+  const books = new Map<string, { readonly owner: string; readonly kept: Books }>()
   const { onChange } = options
+  const occupancy = createOccupancy((account) => {
+    for (const key of byAccount.under(account)) onChange(key)
+    options.onRunEnd()
+  })
   const owned = { labelSelector: `${MANAGED_BY}=${PROGRAM}` }
   const common = (plural: string) => ({
     plural,
@@ -69,6 +96,9 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     onChange(key, before, after) {
       bySecret.move(key, before && secretKey(before), after && secretKey(after))
       bySinkSecret.move(key, before && sinkSecretKey(before), after && sinkSecretKey(after))
+      byAccount.move(key, before && accountOf(before), after && accountOf(after))
+      if (after === undefined) uids.delete(key)
+      else uids.set(key, after.metadata.uid)
       onChange(key)
     },
   })
@@ -88,6 +118,8 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     keep: keepJob,
     onChange(key, before, after) {
       jobsByConnector.move(key, before?.owner.uid, after?.owner.uid)
+      if (after?.run.state !== 'Active') occupancy.release(`job/${key}`)
+      else occupancy.hold(`job/${key}`, after.metadata.uid, after.account, after.owner.uid)
       changed(after ?? before)
     },
   })
@@ -98,6 +130,8 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     keep: keepPod,
     onChange(key, before, after) {
       podsByJob.move(key, before?.owner.uid, after?.owner.uid)
+      if (after === undefined || isFinished(after)) occupancy.release(`pod/${key}`)
+      else occupancy.hold(`pod/${key}`, after.owner.uid, after.account)
       const pod = after ?? before
       // A pod may be seen before its Job; the Job's own change then tells of both.
       if (pod) changed(jobs.get(`${pod.metadata.namespace}/${pod.owner.name}`))
@@ -110,10 +144,32 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     api: '/api/v1',
     keep: keepCheckpoint,
     onChange(_key, before, after) {
-      changed(after ?? before)
+      const stored = after ?? before
+      if (stored === undefined) return
+      const { metadata, owner } = stored
+      const key = `${metadata.namespace}/${owner.name}`
+      const { holder, budget } = after?.checkpoint ?? {}
+      if (holder === undefined && budget === undefined) books.delete(key)
+      else books.set(key, { owner: owner.uid, kept: { ...(holder && { holder }), ...(budget && { budget }) } })
+      onChange(key)
     },
   })
   const collections = [connectors, secrets, jobs, pods, checkpoints]
+
+  function checkpointOf(key: string) {
+    const found = connectors.get(key)
+    const stored = found && checkpoints.get(`${found.metadata.namespace}/${checkpointName(found.metadata.name)}`)
+    return stored?.owner.uid === found?.metadata.uid ? stored?.checkpoint : undefined
+  }
+
+  function booksOf(key: string): Books | undefined {
+    const found = books.get(key)
+    return found?.owner === uids.get(key) ? found?.kept : undefined
+  }
+
+  function secretSeen(namespace: string, name: string): string | undefined {
+    return secrets.get(`${namespace}/${name}`)?.metadata.resourceVersion
+  }
 
   function changed(object: (Kept & { readonly owner: Owner }) | undefined): void {
     if (object) onChange(`${object.metadata.namespace}/${object.owner.name}`)
@@ -123,10 +179,9 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     observe(key) {
       const found = connectors.get(key)
       if (!found) return undefined
-      const { namespace, name, uid } = found.metadata
+      const { uid } = found.metadata
       const secret = secrets.get(secretKey(found))
       const ofSink = secrets.get(sinkSecretKey(found) ?? '')
-      const stored = checkpoints.get(`${namespace}/${checkpointName(name)}`)
       const runs = Array.from(jobsByConnector.under(uid), (jobKey) => jobs.get(jobKey))
         .filter((job) => job !== undefined)
         .map((job) => ({
@@ -141,11 +196,31 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
         secret: secret && secretVersion(secret),
         ...(ofSink && { sinkSecret: `${ofSink.metadata.uid}/${ofSink.metadata.resourceVersion}` }),
         runs,
-        checkpoint: stored?.owner.uid === uid ? stored.checkpoint : undefined,
+        checkpoint: checkpointOf(key),
+        account: {
+          busy: occupancy.isBusy(accountOf(found), uid),
+          checkpoints: Array.from(byAccount.under(accountOf(found)))
+            .filter((neighbour) => neighbour !== key)
+            .map(booksOf)
+            .filter((one) => one !== undefined),
+        },
       }
     },
+    isBusy: (account, key) => occupancy.isBusy(account, uids.get(key) ?? ''),
+    runs: () => occupancy.size,
+    alive: () => collections.map((one) => one.alive()).find((problem) => problem !== undefined),
+    unsynced: () => collections.map((one) => one.unsynced()).find((problem) => problem !== undefined),
+    freshen: async () => {
+      await Promise.all([jobs.refresh(), pods.refresh(), checkpoints.refresh()])
+    },
+    jobVersion: (namespace, run) => {
+      const job = jobs.get(`${namespace}/${run}`)
+      return job && !job.run.deleting
+        ? { uid: job.metadata.uid, resourceVersion: job.metadata.resourceVersion }
+        : undefined
+    },
     *keys() {
-      for (const { metadata } of connectors.values()) yield `${metadata.namespace}/${metadata.name}`
+      yield* uids.keys()
     },
     ready: async () => {
       await Promise.all(collections.map(({ synced }) => synced))
@@ -155,7 +230,10 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
       job: jobs.learn,
       noJob: (namespace, name) => jobs.forget(`${namespace}/${name}`),
       secret: secrets.learn,
-      noSecret: (namespace, name) => secrets.forget(`${namespace}/${name}`),
+      secretSeen,
+      noSecret: (namespace, name, seen) => {
+        if (secretSeen(namespace, name) === seen) secrets.forget(`${namespace}/${name}`)
+      },
     },
     ended: Promise.all(collections.map(({ ended }) => ended)).then(() => undefined),
   }
@@ -170,8 +248,18 @@ function sinkSecretKey({ metadata, spec }: Connector): string | undefined {
   return name === undefined ? undefined : `${metadata.namespace}/${name}`
 }
 
+const issue = ({ path, message }: z.core.$ZodIssue) => `${path.join('.')}: ${message}`
+
 // zod says where, and what was expected, and never quotes the value.
 function said(error: unknown): string {
-  if (!(error instanceof z.ZodError)) return String(error)
-  return error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
+  const text = error instanceof z.ZodError ? error.issues.map(issue).join('; ') : String(error)
+  return plainText(text, 1024)
+}
+
+function accountOf({ spec }: Connector): string {
+  return subdomain(spec.endpoint)
+}
+
+function isFinished({ pod: { phase } }: KeptPod): boolean {
+  return phase === 'Succeeded' || phase === 'Failed'
 }

@@ -7,12 +7,26 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Cluster } from './cluster.ts'
 import { fromAnswer, isKubeError, KubeError } from './errors.ts'
+import { createPulse, type Pulse } from './pulse.ts'
 import { type Change, createStore, type Kept, storeKey } from './store.ts'
 
 const SECOND = 1000
-/** The longest pause before the next try, and the age from which a watch that ends counts as healthy. */
-const LONGEST_PAUSE = 30 * SECOND
-const PAGE = 500
+/** The longest pause before the next try: what an API server that is back waits for at most. */
+const LONGEST_PAUSE = 10 * SECOND
+/** The age from which a watch that ends counts as healthy: the next one follows at once. */
+const HEALTHY = 5 * SECOND
+/**
+ * Seconds after which the server ends a watch, with a bookmark right before it. So short, because a connection that is
+ * silent for good looks like one on which nothing happens: only what should have come and did not tells them apart.
+ */
+const WATCH_SECONDS = { least: 30, most: 45 }
+/** What the end may be late by before the watch counts as lost. */
+const LATE_SECONDS = 5
+/** The JSON of a page and all that is parsed of it is held at once, by five collections: a Job takes 50 KiB. */
+const PAGE = 100
+const STALL = (WATCH_SECONDS.most + LATE_SECONDS) * SECOND
+/** What a step may take beyond the stall of a watch, which is the longest: see pulse.ts. */
+const SLACK = 60 * SECOND
 
 /** A collection and what to keep of it. */
 export type WatchOptions<T extends Kept> = {
@@ -22,6 +36,7 @@ export type WatchOptions<T extends Kept> = {
   /** One list and watch each; all namespaces by default. */
   readonly namespaces?: readonly string[] | undefined
   readonly labelSelector?: string
+  readonly fieldSelector?: string
   /** Fetches no more than metadata: the server leaves spec, data and status out. */
   readonly metadataOnly?: boolean
   /** What is kept of an object: undefined for one that nobody reads; throws for one that cannot be read. */
@@ -32,7 +47,7 @@ export type WatchOptions<T extends Kept> = {
   /** A handler that threw, or a list or watch that failed and is tried again. */
   readonly onProblem: (problem: unknown) => void
   readonly signal: AbortSignal
-  /** A watch without a sign of life for this long is opened again; bookmarks come each minute. Default: 180,000. */
+  /** A watch without a sign of life for this long is opened again; default: 50,000, as none lasts longer. */
   readonly stallMilliseconds?: number
 }
 
@@ -42,10 +57,16 @@ export type Collection<T extends Kept> = {
   values(): Iterable<T>
   /** Resolves when all was listed once; rejects when the signal ends it before. */
   readonly synced: Promise<void>
+  /** What stands still for good, in a sentence; undefined: the loops turn, be it from failure to failure. */
+  alive(): string | undefined
+  /** What has not been listed once, in a sentence; undefined: all has been. */
+  unsynced(): string | undefined
   /** Takes the answer to a write of our own, so that it is seen before the watch brings it. */
   learn(raw: unknown): void
   /** Takes the answer that an object is not there, so that it is seen before the watch brings it. */
   forget(key: string): void
+  /** Lists anew: resolves when the copy is no older than this call; rejects when the signal ends it before. */
+  refresh(): Promise<void>
   /** Resolves when the signal has ended all loops. */
   readonly ended: Promise<void>
 }
@@ -62,7 +83,8 @@ const bookmark = z.object({ metadata: z.object({ resourceVersion: z.string() }) 
 
 /** Begins to copy at once; only the signal ends it. */
 export function watchCollection<T extends Kept>(cluster: Cluster, options: WatchOptions<T>): Collection<T> {
-  const { signal, onProblem } = options
+  const { signal, onProblem, stallMilliseconds = STALL } = options
+  const selectors = { labelSelector: options.labelSelector, fieldSelector: options.fieldSelector }
   const store = createStore<T>((key, before, after) => guarded(() => options.onChange(key, before, after)))
   const malformed = new Map<string, string>()
 
@@ -102,22 +124,22 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     store.delete(last)
   }
 
-  async function list(path: string, namespace: string | undefined): Promise<string> {
-    const since = performance.now()
-    const kept: T[] = []
+  async function list(path: string, namespace: string | undefined, { beat }: Pulse): Promise<string> {
+    const listing = store.relist(namespace, performance.now())
     let next: string | undefined
     for (;;) {
-      const query = { labelSelector: options.labelSelector, limit: PAGE, continue: next }
+      const query = { ...selectors, limit: PAGE, continue: next }
       const answer = await cluster.request('GET', path, { query, signal, accept: accept('PartialObjectMetadataList') })
+      beat()
       const page = parse(listPage, answer)
+      const version = page.metadata.resourceVersion
       for (const item of page.items ?? []) {
         const object = keep(item)
-        if (object) kept.push(object)
+        if (object) listing.take(object, version)
       }
       next = page.metadata.continue || undefined
       if (next !== undefined) continue
-      const version = page.metadata.resourceVersion
-      store.replace(kept, { version, namespace, since })
+      listing.done(version)
       return version
     }
   }
@@ -127,24 +149,24 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
   }
 
   // Returns when the server ends it; `moved` tells from which version to go on.
-  async function watch(path: string, from: string, moved: (version: string) => void): Promise<void> {
-    const timeoutSeconds = Math.round(300 + Math.random() * 300)
+  async function watch(path: string, from: string, stop: AbortSignal, moved: (version: string) => void): Promise<void> {
+    const { least, most } = WATCH_SECONDS
+    const timeoutSeconds = Math.round(least + Math.random() * (most - least))
     const query = {
-      labelSelector: options.labelSelector,
+      ...selectors,
       resourceVersion: from,
       allowWatchBookmarks: true,
       timeoutSeconds,
     }
-    const stallMilliseconds = options.stallMilliseconds ?? 180 * SECOND
     // The server ends it after timeoutSeconds; one that does not is no longer watching.
     const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), (timeoutSeconds + 30) * SECOND)
+    const timer = setTimeout(() => late.abort(), (timeoutSeconds + LATE_SECONDS) * SECOND)
     try {
       await cluster.watch(path, {
         query,
         accept: accept('PartialObjectMetadata'),
         stallMilliseconds,
-        signal: AbortSignal.any([signal, late.signal]),
+        signal: AbortSignal.any([signal, stop, late.signal]),
         onEvent: (event) => {
           const { type, object } = parse(watchEvent, event)
           if (type === 'ERROR') throw fromAnswer(500, object)
@@ -158,28 +180,28 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     }
   }
 
-  async function loop(namespace: string | undefined, listed: () => void): Promise<void> {
+  async function loop(namespace: string | undefined, lists: Lists, pulse: Pulse): Promise<void> {
     const path = `${options.api}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${options.plural}`
     let version: string | undefined
     let failures = 0
     while (!signal.aborted) {
       const began = performance.now()
       try {
-        if (version === undefined) {
-          version = await list(path, namespace)
-          listed()
-        }
-        await watch(path, version, (seen) => {
+        if (version === undefined || lists.isAsked()) version = await lists.fulfil(() => list(path, namespace, pulse))
+        await watch(path, version, lists.asked(), (seen) => {
+          pulse.beat()
           version = seen
           store.passed(seen, namespace)
         })
       } catch (error) {
         if (signal.aborted) return
+        if (lists.isAsked() && isKubeError(error, 'Aborted')) continue
         if (isKubeError(error, 'Gone')) version = undefined
         else onProblem(error)
       }
+      pulse.beat()
       // Also a watch that the server ends well: one that is closed right after its first event must not spin.
-      if (performance.now() - began >= LONGEST_PAUSE) failures = 0
+      if (performance.now() - began >= HEALTHY) failures = 0
       else await pause(failures++)
     }
   }
@@ -190,19 +212,30 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
   }
 
   const loops = (options.namespaces ?? [undefined]).map((namespace) => {
-    const first = Promise.withResolvers<void>()
-    const end = loop(namespace, first.resolve).finally(() => {
-      first.reject(new KubeError('Aborted', `${options.plural} were not listed before the end`))
-    })
-    return { first: first.promise, end }
+    const lists = createLists()
+    const first = lists.ask()
+    const pulse = createPulse(stallMilliseconds + SLACK)
+    const end = loop(namespace, lists, pulse).finally(() =>
+      lists.end(new KubeError('Aborted', `${options.plural} were not listed before the end`)),
+    )
+    return { first, lists, pulse, end }
   })
-  const synced = Promise.all(loops.map(({ first }) => first)).then(() => undefined)
+  let isSynced = false
+  const synced = Promise.all(loops.map(({ first }) => first)).then(() => {
+    isSynced = true
+  })
   // Nobody may be waiting for it when the signal ends it early.
   synced.catch(() => {})
   return {
     get: store.get,
     values: store.values,
     synced,
+    alive: () => {
+      const silence = loops.map(({ pulse }) => pulse.silence()).find((seconds) => seconds !== undefined)
+      if (silence === undefined) return undefined
+      return `${options.plural} have been neither listed nor watched for ${silence} s, and nothing failed: the loop hangs`
+    },
+    unsynced: () => (isSynced ? undefined : `${options.plural} have not been listed yet`),
     learn(raw) {
       // A deletion may be answered with a Status: that is no object, and the watch tells.
       if (identity.safeParse(raw).success) take(raw, store.putOwn)
@@ -211,7 +244,53 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
       const known = store.get(key)
       if (known !== undefined) store.delete(known)
     },
+    refresh: async () => {
+      await Promise.all(loops.map(({ lists }) => lists.ask()))
+    },
     ended: Promise.all(loops.map(({ end }) => end)).then(() => undefined),
+  }
+}
+
+type Lists = ReturnType<typeof createLists>
+
+/** Lists that somebody waits for: the first one, and those asked for later, which end the watch. */
+function createLists() {
+  let waiting: PromiseWithResolvers<void> | undefined
+  let ending: { readonly error: unknown } | undefined
+  let watching = new AbortController()
+  const latest = () => waiting
+
+  return {
+    /** Resolves when a list that began after this call was taken in. */
+    ask(): Promise<void> {
+      if (ending !== undefined) return Promise.reject(ending.error)
+      waiting ??= Promise.withResolvers()
+      watching.abort()
+      return waiting.promise
+    },
+    isAsked: () => waiting !== undefined,
+    /** Aborted when a list is asked for. */
+    asked: () => watching.signal,
+    async fulfil(list: () => Promise<string>): Promise<string> {
+      const current = waiting
+      waiting = undefined
+      watching = new AbortController()
+      try {
+        const version = await list()
+        current?.resolve()
+        return version
+      } catch (error) {
+        // Whoever waits for this one waits for the next.
+        const next = latest()
+        if (next === undefined) waiting = current
+        else if (current !== undefined) next.promise.then(current.resolve, current.reject)
+        throw error
+      }
+    },
+    end(error: unknown): void {
+      ending = { error }
+      waiting?.reject(error)
+    },
   }
 }
 

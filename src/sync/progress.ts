@@ -9,7 +9,7 @@ export type Tallies = ReadonlyMap<Stream, Tally>
 /** What has been counted so far. */
 export function measuresOf(
   tallies: Tallies,
-  { requests, throttled, throttledMs, retries }: Omit<Usage, 'spent'>,
+  { requests, throttled, throttledMs, retries, codes }: Omit<Usage, 'spent'>,
 ): Measures {
   const streams = [...tallies].map(([{ name }, { chain, records, late, unmapped, rejected, requests, bytes }]) => ({
     name,
@@ -30,6 +30,7 @@ export function measuresOf(
     throttled,
     throttledSeconds: Math.round(throttledMs / 100) / 10,
     retries: { ...retries },
+    codes: Object.entries(codes).map(([code, requests]) => ({ code, requests })),
     streams,
   }
 }

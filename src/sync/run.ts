@@ -38,7 +38,7 @@ export type Log = Readonly<Record<'info' | 'warn' | 'error', (fields: object, me
 
 export type RunEnd = { readonly report: Report; readonly exitCode: ExitCode }
 
-const NOTHING_USED: Usage = { requests: 0, throttled: 0, throttledMs: 0, retries: {}, spent: [] }
+const NOTHING_USED: Usage = { requests: 0, throttled: 0, throttledMs: 0, retries: {}, codes: {}, spent: [] }
 const TELL_MS = 1000
 const NO_ANSWER = 'The checkpoint cannot be renewed, so no request is sent: check that the Kubernetes API is reached'
 

@@ -33,6 +33,8 @@ export type Usage = {
   readonly throttledMs: number
   /** Attempts that were repeated, by the kind of failure. */
   readonly retries: Readonly<Record<string, number>>
+  /** Requests by the status code of their answer; `<error>`: there was none. */
+  readonly codes: Readonly<Record<string, number>>
   readonly spent: readonly Spent[]
 }
 

@@ -10,6 +10,7 @@ import type { StreamName } from '../connector/schema.ts'
 import type { Check } from '../connector/status.ts'
 import { absence, explainForbidden, readActor } from './access.ts'
 import { ZendeskError } from './errors.ts'
+import { countCode } from './exchange.ts'
 import type { HttpAnswer, Transport } from './http.ts'
 import { ENDPOINT_LIMITS, type EndpointLimit } from './limits.ts'
 import { PROBES } from './probes.ts'
@@ -42,6 +43,8 @@ export type TestResult = {
   readonly account: TestedAccount
   /** Requests made: they count against the account's budget, and those with an endpoint against its own. */
   readonly spent: readonly TestSpent[]
+  /** Requests by the status code of their answer; `<error>`: there was none. */
+  readonly codes: Readonly<Record<string, number>>
 }
 
 /** All checks of a subject, in the order in which they are shown. */
@@ -73,6 +76,7 @@ export async function testConnection(
   const withinTime = AbortSignal.any([signal, AbortSignal.timeout(WHOLE_TEST_MS)])
   const checks: Check[] = [passed('Secret')]
   const probed = new Map<string, number>()
+  const codes: Record<string, number> = {}
   let requests = 0
   let limitOfAccount: number | undefined
   let account: TestedAccount = {}
@@ -80,12 +84,14 @@ export async function testConnection(
   const counted: Transport = async (request) => {
     requests += 1
     const answer = await send(request).catch((error: unknown) => {
+      countCode(codes, undefined)
       if (error instanceof ZendeskError || signal.aborted) throw error
       throw new ZendeskError(
         'NetworkError',
         `${endpoint} did not answer within ${WHOLE_TEST_MS / 1000} s: check the proxy and the network in between.`,
       )
     })
+    countCode(codes, answer.status)
     const stated = Number.parseInt(answer.header('x-rate-limit') ?? '', 10)
     if (Number.isSafeInteger(stated) && stated > 0) limitOfAccount = stated
     return answer
@@ -93,6 +99,7 @@ export async function testConnection(
   const finish = (): TestResult => ({
     checks: withSkipped(checks, streams),
     account: limitOfAccount === undefined ? account : { ...account, requestsPerMinute: limitOfAccount },
+    codes,
     spent: [{ requests }, ...[...probed].map(([endpoint, count]) => ({ requests: count, endpoint }))],
   })
 
@@ -121,7 +128,7 @@ export async function testConnection(
   if (admin.check.result !== 'Passed') return finish()
   account = { userId: admin.userId, role: admin.role }
 
-  const explain = onceEach(read)
+  const explain = onceEach(read, admin.answer)
   checks.push(...(await Promise.all(streams.map((stream) => checkStream(stream, read, explain, endpoint, now)))))
   checks.push(checkRateLimit(subject.requestsPerMinute, limitOfAccount))
   return finish()
@@ -137,16 +144,18 @@ async function attempt<T>(work: () => Promise<T>): Promise<T | ZendeskError> {
   }
 }
 
+const ME = '/api/v2/users/me'
+
 type Read = (path: string, limit?: EndpointLimit) => Promise<HttpAnswer>
 
 async function checkAdmin(
   read: Read,
   endpoint: string,
   now: () => Date,
-): Promise<{ check: Check; userId: string; role: string }> {
+): Promise<{ check: Check; userId: string; role: string; answer?: HttpAnswer }> {
   const name = 'Admin'
   const nobody = (check: Check) => ({ check, userId: '', role: '' })
-  const answer = await attempt(() => read('/api/v2/users/me'))
+  const answer = await attempt(() => read(ME))
   if (answer instanceof ZendeskError) return nobody(unknown(name, answer))
   const verdict = judge(answer, endpoint, now())
   switch (verdict.kind) {
@@ -170,14 +179,15 @@ async function checkAdmin(
     case 'good': {
       const actor = readActor(answer)
       if ('reason' in actor) return nobody({ name, result: 'Failed', ...actor })
-      return { check: passed(name), ...actor }
+      return { check: passed(name), ...actor, answer }
     }
   }
 }
 
-/** Several streams that are forbidden have the same questions. */
-function onceEach(read: Read): Read {
+/** Several streams that are forbidden have the same questions; who we are has been answered. */
+function onceEach(read: Read, me: HttpAnswer | undefined): Read {
   const asked = new Map<string, Promise<HttpAnswer>>()
+  if (me !== undefined) asked.set(ME, Promise.resolve(me))
   return (path) => {
     const answer = asked.get(path) ?? read(path)
     asked.set(path, answer)

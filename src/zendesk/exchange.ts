@@ -25,7 +25,12 @@ export type ExchangeOptions = {
 export type Exchange = {
   /** One request in its slot. @throws as Transport does. */
   send(request: HttpRequest, limit?: EndpointLimit): Promise<HttpAnswer>
-  usage(): { readonly requests: number; readonly throttled: number; readonly spent: readonly Spent[] }
+  usage(): {
+    readonly requests: number
+    readonly throttled: number
+    readonly codes: Readonly<Record<string, number>>
+    readonly spent: readonly Spent[]
+  }
   /** Zendesk's clock minus ours by its last answer; undefined before the first. */
   clockOffsetMs(): number | undefined
   /** How many requests side by side it takes to use the budget, by how long answers take. */
@@ -67,6 +72,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
 
   let requests = 0
   let throttled = 0
+  const codes: Record<string, number> = {}
   let offsetMs: number | undefined
   let latencyMs: number | undefined
 
@@ -91,10 +97,12 @@ export function createExchange(options: ExchangeOptions): Exchange {
     const ended = account.sends()
     const ownEnded = own?.sends()
     const answer = await send({ ...request, ...(isHeld && { mayStart: isHeld }) }).catch((error: unknown) => {
+      countCode(codes, undefined)
       ended(undefined, undefined)
       ownEnded?.(undefined, undefined)
       throw error
     })
+    countCode(codes, answer.status)
     note(answer, monotonic() - begin)
     const stated = statedOfAccount(answer.header)
     const statedOwn = limit && statedOfEndpoint(answer.header, limit)
@@ -120,7 +128,12 @@ export function createExchange(options: ExchangeOptions): Exchange {
       const own = budgetOf(limit.endpoint)
       return own.run(() => account.run(() => sendNow(request, limit, own), signal, true), signal)
     },
-    usage: () => ({ requests, throttled, spent: [...account.spent(), ...[...endpoints].flatMap(spentOf)] }),
+    usage: () => ({
+      requests,
+      throttled,
+      codes: { ...codes },
+      spent: [...account.spent(), ...[...endpoints].flatMap(spentOf)],
+    }),
     clockOffsetMs: () => offsetMs,
     sideBySide: () => {
       const wanted = (account.allowed() / windowMs) * (latencyMs ?? 0) * READING
@@ -131,6 +144,12 @@ export function createExchange(options: ExchangeOptions): Exchange {
       for (const budget of endpoints.values()) budget.stop()
     },
   }
+}
+
+/** Counts an answer by its status code; undefined: there was none. */
+export function countCode(codes: Record<string, number>, status: number | undefined): void {
+  const code = status === undefined ? '<error>' : String(status)
+  codes[code] = (codes[code] ?? 0) + 1
 }
 
 /** `what`: whose limit it is; `budget`: what is waited for when nobody is to blame. */

@@ -1,0 +1,61 @@
+/** Kubernetes as the controller sees it: what is seen comes from the view, what is written goes through the cluster given. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { RunOrders } from './connector/run.ts'
+import type { Connector } from './connector/schema.ts'
+import type { Kubernetes } from './controller/ports.ts'
+import type { Cluster } from './kube/cluster.ts'
+import { patchStatus } from './kube/connectors.ts'
+import { isKubeError } from './kube/errors.ts'
+import type { Events } from './kube/events.ts'
+import { checkpointName, jobName } from './kube/names.ts'
+import { pathOf } from './kube/paths.ts'
+import type { RunSettings } from './kube/run-manifests.ts'
+import { deleteRun, startRun } from './kube/runs.ts'
+import { readSecret } from './kube/secrets.ts'
+import type { View } from './kube/view.ts'
+
+const LOOK_AGAIN_MS = 1000
+
+/** All writes go through `cluster`, which may refuse them. */
+export function kubernetesPort(cluster: Cluster, view: View, events: Events, settings: RunSettings): Kubernetes {
+  const { learn } = view
+  return {
+    observe: view.observe,
+    readSecret: (namespace, name) => readSecret(cluster, learn, namespace, name),
+    patchStatus: (connector, status) => patchStatus(cluster, learn, connector, status),
+    names: ({ metadata }, slot) => ({
+      run: jobName(metadata.name, metadata.uid, slot),
+      checkpoint: checkpointName(metadata.name),
+    }),
+    startRun: async (connector, orders) => {
+      try {
+        return await startRun(cluster, learn, connector, orders, settings)
+      } catch (error) {
+        if (isKubeError(error, 'Forbidden', 'Invalid', 'AlreadyExists')) return { refused: error.message }
+        // It may have begun all the same: its account is not another's turn until that is known.
+        if (isKubeError(error, 'Timeout', 'Network', 'Unavailable')) await learnOfRun(cluster, view, connector, orders)
+        throw error
+      }
+    },
+    stopRun: (namespace, run) => deleteRun(cluster, view, namespace, run),
+    recordEvent: events.record,
+  }
+}
+
+/** Looks for the run's Job until the API server answers. */
+async function learnOfRun(
+  cluster: Cluster,
+  { learn }: View,
+  { metadata }: Connector,
+  { run }: RunOrders,
+): Promise<void> {
+  const path = pathOf('/apis/batch/v1', metadata.namespace, 'jobs', run)
+  for (;;) {
+    try {
+      return learn.job(await cluster.request('GET', path))
+    } catch (error) {
+      if (!isKubeError(error, 'Timeout', 'Network', 'Unavailable', 'TooManyRequests')) return
+      await delay(LOOK_AGAIN_MS)
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** Calls to the API server, named as client-go does. */
+import { Counter, Histogram, type Registry } from 'prom-client'
+
+/** The port of src/kube/cluster.ts. */
+export type RestMetrics = {
+  /** The API server answered; `code` is the HTTP status, `<error>` where there was no answer. */
+  answered(call: { readonly method: string; readonly host: string; readonly code: string }): void
+  /** A call other than a watch has ended, its body in hand or lost. */
+  took(call: { readonly method: string; readonly host: string; readonly seconds: number }): void
+}
+
+const SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60]
+
+export function createRestMetrics(registry: Registry): RestMetrics {
+  const requests = new Counter({
+    registers: [registry],
+    labelNames: ['code', 'method', 'host'],
+    name: 'rest_client_requests_total',
+    help: 'Requests to the API server, by status code (<error>: no answer), method and host.',
+  })
+  const durations = new Histogram({
+    registers: [registry],
+    labelNames: ['verb', 'host'],
+    name: 'rest_client_request_duration_seconds',
+    help: 'How long requests to the API server took, watches left out.',
+    buckets: SECONDS,
+  })
+  return {
+    answered: (labels) => requests.inc(labels),
+    took: ({ method, host, seconds }) => durations.observe({ verb: method, host }, seconds),
+  }
+}

@@ -57,15 +57,16 @@ type Shared = {
   readonly egress: Egress
 }
 
-async function runOne(job: LocalJob, { bar, log, signal, egress }: Shared): Promise<LocalRun> {
+async function runOne(job: LocalJob, { bar, signal, egress, ...shared }: Shared): Promise<LocalRun> {
   const { secret, orders, store, sink, files } = job
   const { namespace, connector: name, endpoint, run } = orders
+  const log = shared.log.child({ connector: keyOf({ metadata: { namespace, name } }), run })
   const { report, exitCode } = await composeRun(orders, {
     secret: async () => secret,
     egress,
     store,
     sink: async () => sink,
-    log: log.child({ connector: keyOf({ metadata: { namespace, name } }), run }),
+    log,
     pod: randomUUID(),
     signal,
     // The bar tells.

@@ -1,15 +1,21 @@
-/** What the commands without a cluster work on: connectors from a file, each with its OAuth client. */
+/** What the commands without a cluster work on: connectors from files, each with its OAuth client. */
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { UsageError } from './config.ts'
-import { type ConnectorManifest, readManifests } from './manifest.ts'
+import { KIND } from './connector/schema.ts'
+import { type ConnectorManifest, mustBeRight, readManifests, secretOf } from './manifest.ts'
+import { readSources } from './manifest-files.ts'
 
-export type InputOptions = {
-  /** `-` is standard input. */
-  readonly filename: string
-  /** The OAuth client, instead of a Secret among the manifests. */
+/** The OAuth client, instead of a Secret among the manifests. */
+export type ClientOptions = {
   readonly clientId?: string
+  /** `-` is standard input. */
   readonly clientSecretFile?: string
+}
+
+export type InputOptions = ClientOptions & {
+  /** A file or a folder; `-` is standard input. */
+  readonly filename: string
 }
 
 export type Input = {
@@ -18,15 +24,16 @@ export type Input = {
   dataOf(connector: ConnectorManifest): Readonly<Record<string, string>>
 }
 
-/** @throws UsageError in one sentence, never with a value of a Secret. */
+/** @throws UsageError in one sentence for each thing that is wrong, never with a value of a Secret. */
 export async function readInput(options: InputOptions): Promise<Input> {
-  const source = options.filename === '-' ? 'standard input' : options.filename
-  const manifests = readManifests(await readText(options.filename), source)
-  const given = await secretFromOptions(options)
+  const manifests = readManifests(await readSources([options.filename]))
+  const connectors = mustBeRight(manifests)
+  if (connectors.length === 0) throw new UsageError(`${nameOf(options.filename)} holds no ${KIND}.`)
+  const given = await secretFromOptions(options, [options.filename])
   return {
-    connectors: manifests.connectors,
+    connectors,
     dataOf: (connector) => {
-      const data = given ?? manifests.secretOf(connector)
+      const data = given ?? secretOf(manifests, connector, connector.spec.secretRef.name)?.data
       if (data !== undefined) return data
       throw new UsageError(
         `The Secret ${connector.spec.secretRef.name} of ${connector.name} is not among the manifests: add it, or give --client-id and --client-secret-file.`,
@@ -35,12 +42,15 @@ export async function readInput(options: InputOptions): Promise<Input> {
   }
 }
 
-async function secretFromOptions({ filename, clientId, clientSecretFile }: InputOptions) {
+const nameOf = (filename: string) => (filename === '-' ? 'standard input' : filename)
+
+/** Data of a Secret as the options give it; undefined: they do not. @throws UsageError. */
+export async function secretFromOptions({ clientId, clientSecretFile }: ClientOptions, filenames: readonly string[]) {
   if (clientId === undefined && clientSecretFile === undefined) return undefined
   if (clientId === undefined || clientSecretFile === undefined) {
     throw new UsageError('--client-id and --client-secret-file go together.')
   }
-  if (clientSecretFile === '-' && filename === '-') {
+  if (clientSecretFile === '-' && filenames.includes('-')) {
     throw new UsageError('Standard input can be the manifests or the secret, not both.')
   }
   return { clientId, clientSecret: await readText(clientSecretFile) }

@@ -92,7 +92,8 @@ function barLines(name: string, { percent, waitingFor }: Progress, parts: readon
   return [name + bar + text.slice(name.length), ...waits].map((line) => line.slice(0, width))
 }
 
-function filled(percent: number, width: number): string {
+/** `####----`: so much of `width` characters. */
+export function filled(percent: number, width: number): string {
   const full = Math.round((percent / 100) * width)
   return '#'.repeat(full) + '-'.repeat(width - full)
 }

@@ -1,65 +1,103 @@
-/** `zendesk-connector test`: the operator's connection test from manifests, with no cluster. */
-import { commonEnvironment, readEnvironment } from './config.ts'
+/** `zendesk-connector test`: manifests in, verdict out, with no cluster: what the operator would say of them. */
+import { commonEnvironment, readEnvironment, UsageError } from './config.ts'
 import { readCredentials } from './connector/credentials.ts'
-import { type Outcome, outcomeOf } from './connector/outcome.ts'
 import { EXIT } from './connector/run.ts'
+import { KIND, type Spec } from './connector/schema.ts'
 import type { Check } from './connector/status.ts'
-import type { ConnectorManifest } from './manifest.ts'
-import { type InputOptions, readInput } from './manifest-input.ts'
+import { readManifests } from './manifest.ts'
+import { readSources } from './manifest-files.ts'
+import { type ClientOptions, secretFromOptions } from './manifest-input.ts'
+import { type Examination, type Examined, preflight } from './preflight.ts'
+import { type Format, inFormat, isGood } from './preflight-report.ts'
 import { testAccount } from './test-account.ts'
-import { textTable } from './text-table.ts'
 import { withSkipped } from './zendesk/connection-test.ts'
 import type { Egress } from './zendesk/http.ts'
 
-export type TestOptions = InputOptions & { readonly output: 'table' | 'json' }
-
-type Tested = {
-  readonly connector: ConnectorManifest
-  readonly checks: readonly Check[]
-  readonly outcome: Outcome
+export type TestOptions = ClientOptions & {
+  /** Files and folders; `-` is standard input. */
+  readonly filename: readonly string[]
+  readonly output: Format
+  /** Zendesk is not asked. */
+  readonly offline?: boolean
+  /** A Secret that is not among the manifests is a warning. */
+  readonly allowMissingSecrets?: boolean
 }
+
+/** Accounts that are tested at a time. */
+const AT_A_TIME = 10
 
 /** Resolves with the exit code: 0 all passed, 1 one did not. @throws UsageError. */
 export async function runTestCommand(options: TestOptions, environment: NodeJS.ProcessEnv): Promise<number> {
   const { HTTPS_PROXY: httpsProxy, NO_PROXY: noProxy } = readEnvironment(commonEnvironment, environment)
-  const { connectors, dataOf } = await readInput(options)
-  const tested: Tested[] = []
-  for (const connector of connectors) {
-    const checks = await testOne(connector, dataOf(connector), { httpsProxy, noProxy })
-    tested.push({ connector, checks, outcome: outcomeOf(checks) })
+  const { offline = false, allowMissingSecrets = false } = options
+  if (allowMissingSecrets && !offline) {
+    throw new UsageError('--allow-missing-secrets needs --offline: Zendesk can only be asked with a Secret.')
   }
-  process.stdout.write(options.output === 'json' ? asJson(tested) : tested.map(asTable).join('\n'))
-  return tested.every(({ outcome }) => outcome.kind === 'passed') ? EXIT.ok : 1
+  const manifests = readManifests(await readSources(options.filename))
+  const { problems, connectors } = manifests
+  if (connectors.length === 0 && problems.every(({ level }) => level !== 'error')) {
+    throw new UsageError(`${options.filename.map(nameOf).join(', ')}: there is no ${KIND}.`)
+  }
+  const secret = await secretFromOptions(options, options.filename)
+  const examined = preflight(manifests, {
+    ...(secret !== undefined && { secret }),
+    missingSecrets: allowMissingSecrets ? 'warning' : 'error',
+  })
+  const found = { problems, offline, connectors: offline ? examined : await tested(examined, { httpsProxy, noProxy }) }
+  process.stdout.write(inFormat(options.output, found))
+  return isGood(found) ? EXIT.ok : 1
 }
 
-async function testOne(
-  { spec }: ConnectorManifest,
-  data: Readonly<Record<string, string>>,
-  egress: Egress,
-): Promise<readonly Check[]> {
-  const credentials = readCredentials(spec.secretRef.name, data)
-  if ('result' in credentials) return withSkipped([credentials], spec.sync.streams)
-  const { checks } = await testAccount(spec, credentials, egress, new AbortController().signal)
-  return checks
+const nameOf = (filename: string) => (filename === '-' ? 'standard input' : filename)
+
+/** Accounts side by side, connectors of one account one after another: its budget is shared. */
+async function tested(connectors: readonly Examined[], egress: Egress): Promise<readonly Examined[]> {
+  const results = new Map<Examined, Examined>()
+  const accounts = Map.groupBy(connectors, (one) => one.spec?.endpoint).values()
+  const worker = async () => {
+    for (const ofAccount of accounts) {
+      for (const one of ofAccount) results.set(one, await withConnectionTest(one, egress))
+    }
+  }
+  await Promise.all(Array.from({ length: AT_A_TIME }, worker))
+  return connectors.map((one) => results.get(one) ?? one)
 }
 
-function asJson(tested: readonly Tested[]): string {
-  const connectors = tested.map(({ connector, checks, outcome }) => ({
-    name: connector.name,
-    ...(connector.namespace === undefined ? {} : { namespace: connector.namespace }),
-    endpoint: connector.spec.endpoint,
-    passed: outcome.kind === 'passed',
-    checks,
-  }))
-  return `${JSON.stringify({ connectors }, null, 2)}\n`
+async function withConnectionTest(one: Examined, egress: Egress): Promise<Examined> {
+  const { spec } = one
+  if (spec === undefined) return one
+  const before = one.checks.filter(({ name }) => name !== 'Secret')
+  const checks = await connectionTest(one, spec, egress)
+  return { ...one, checks: [...before, ...checks] }
 }
 
-function asTable({ connector, checks, outcome }: Tested): string {
-  const table = textTable([['CHECK', 'RESULT', 'REASON', 'MESSAGE'], ...checks.map(row)])
-  const verdict = outcome.kind === 'passed' ? 'Connected' : `Error (${outcome.reason})`
-  return `${connector.name}  ${connector.spec.endpoint}: ${verdict}\n\n${table}`
+async function connectionTest(one: Examined, spec: Spec, egress: Egress): Promise<Examination[]> {
+  const credentials = one.secret && readCredentials(spec.secretRef.name, one.secret)
+  if (credentials !== undefined && !('result' in credentials)) {
+    const { checks } = await testAccount(spec, credentials, egress, new AbortController().signal)
+    return checks.map((check) => asExamination(check, one))
+  }
+  const secret = one.checks.find(({ name }) => name === 'Secret')
+  return withSkipped([], spec.sync.streams).map(({ name, result }) =>
+    secret?.name === name ? untestable(secret, one) : { name, result, remarks: [] },
+  )
 }
 
-function row({ name, result, reason, message }: Check): string[] {
-  return [name, result, reason ?? '', message ?? '']
+/** A Secret that cannot be read is no failure of the manifests, but there is nothing to ask Zendesk with. */
+function untestable(secret: Examination, { place }: Examined): Examination {
+  if (secret.reason === 'SecretKeyMissing') return secret
+  const why = secret.remarks[0] ?? { message: 'Its Secret cannot be read.', place }
+  const message = `${why.message.replace(/\.$/, '')}; to test it now give --client-id and --client-secret-file, to leave Zendesk out --offline.`
+  return {
+    ...secret,
+    result: 'Failed',
+    reason: 'SecretNotFound',
+    remarks: [{ level: 'error', message, place: why.place }],
+  }
+}
+
+function asExamination({ name, result, reason, message }: Check, one: Examined): Examination {
+  const level = result === 'Passed' ? 'warning' : 'error'
+  const remarks = message === undefined ? [] : [{ level, message, place: one.placeOf(name) } as const]
+  return { name, result, ...(reason !== undefined && { reason }), remarks }
 }

@@ -21,6 +21,8 @@ function structural(schema: Schema): Schema {
   for (const [key, value] of Object.entries(schema)) {
     if (refused.has(key) || isSafeBound(key, value)) continue
     if (key === 'properties' && isSchema(value)) {
+      // The API server drops an empty one: kept here, whoever applies the CRD after another would be told of a conflict.
+      if (Object.keys(value).length === 0) continue
       result[key] = Object.fromEntries(Object.entries(value).map(([name, one]) => [name, structural(one as Schema)]))
     } else if (key === 'items' && isSchema(value)) {
       result[key] = structural(value)

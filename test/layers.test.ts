@@ -12,6 +12,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   sync: ['connector', 'zendesk'],
   controller: ['connector'],
   kube: ['connector'],
+  metrics: ['connector'],
 }
 
 /** A package → the only folders that import it; others are free. */
@@ -19,7 +20,7 @@ const reserved: Readonly<Record<string, readonly string[]>> = {
   '@kubernetes/client-node': ['kube'],
   undici: ['zendesk', 'sync', 'kube'],
   '@aws-sdk/client-s3': ['sync'],
-  'prom-client': ['.'],
+  'prom-client': ['metrics'],
   commander: ['.'],
   pino: ['.'],
   yaml: ['.', 'kube'],

@@ -60,7 +60,8 @@ function byName([one]: readonly [string, number], [other]: readonly [string, num
 
 type Cell = string | number
 
-function table(head: readonly Cell[], rows: readonly (readonly Cell[])[]): string {
+/** Columns of text, numbers to the right. */
+export function table(head: readonly Cell[], rows: readonly (readonly Cell[])[]): string {
   const all = [head, ...rows].map((row) => row.map(String))
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
   const lineOf = (row: readonly string[]) =>

@@ -1,4 +1,8 @@
 /** From YAML to Connected or Error, on a real API server: what a platform engineer sees, reason by reason. */
+import { spawn } from 'node:child_process'
+import { on, once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Account } from '../simulator/account.ts'
 import { connectorYaml, documents, secretYaml } from '../support/manifests.ts'
@@ -128,7 +132,8 @@ describe('what Zendesk may answer', () => {
 
   test('no answer leaves things as they were twice, is an Error the third time, and heals by itself', async () => {
     const account = await anAccount('down')
-    await stage.until('down', isConnected)
+    // A run under way would fail as well.
+    await stage.until('down', ({ status }) => status?.sync?.lastSuccessTime !== undefined)
     const fault = account.addFault({ effect: { kind: 'status', status: 503 } })
     await testNow('down')
     const failures = (count: number) => (one: Served) => one.status.connectionTest.consecutiveFailures === count
@@ -185,4 +190,64 @@ test('a suspended connector is neither tested nor run, and goes on when it is no
     '{"spec":{"suspend":false}}',
   )
   await stage.until('resting', isConnected)
+})
+
+describe('zendesk-connector status', () => {
+  const program = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
+
+  /** As a person runs it, whose kubeconfig KUBECONFIG names. */
+  function status(args: readonly string[], kubeconfig = stage.cluster.kubeconfig) {
+    const child = spawn(process.execPath, [program, 'status', ...args], {
+      env: { PATH: process.env.PATH, KUBECONFIG: kubeconfig },
+    })
+    const out = text(child.stdout)
+    const ended = Promise.all([once(child, 'exit'), out, text(child.stderr)])
+    return { child, ended: ended.then(([[code], stdout, stderr]) => ({ code, out: stdout, error: stderr })) }
+  }
+  const lines = async (...args: Parameters<typeof status>) => status(...args).ended
+
+  test('shows a connector as the operator wrote it down', async () => {
+    await anAccount('shown')
+    await stage.until('shown', ({ status }) => status?.sync?.lastSuccessTime !== undefined)
+    const { code, out } = await lines(['shown', '-n', 'security'])
+    expect(code).toBe(0)
+    expect(out).toContain('Connected (Connected): Connected to shown.zendesk.com.')
+    expect(out).toMatch(/^AuditLogs +Passed$/m)
+    expect(out).toMatch(/^Last run +Succeeded /m)
+    expect(out).toMatch(/^Next test +in 1 h .* UTC\)$/m)
+    const json = await lines(['shown', '-n', 'security', '-o', 'json'])
+    expect(JSON.parse(json.out)).toMatchObject({ name: 'shown', status: { connection: 'Connected' } })
+  })
+
+  test('says in one sentence that there is none, or that one may not look', async () => {
+    expect(await lines(['nothing', '-n', 'security'])).toEqual({
+      code: 1,
+      out: '',
+      error: 'There is no ZendeskConnector nothing in the namespace security: see kubectl get zdc --all-namespaces.\n',
+    })
+    const stranger = await stage.cluster.kubeconfigFor({ name: 'stranger' })
+    const refused = await lines(['shown', '-n', 'security'], stranger)
+    expect(refused).toMatchObject({ code: 1, out: '' })
+    expect(refused.error).toMatch(/^You may not read security\/shown: ask for .*\n$/)
+  })
+
+  test('--watch follows what happens, until it is told to stop or there is nothing left', async () => {
+    const account = await anAccount('followed')
+    await stage.until('followed', isConnected)
+    const { child, ended } = status(['followed', '-n', 'security', '--watch'])
+    const says = async (words: string) => {
+      for await (const [chunk] of on(child.stdout, 'data')) if (String(chunk).includes(words)) return
+    }
+    await says('Connected (Connected)')
+    account.changeRole('agent')
+    await testNow('followed')
+    await says('Error (NotAdmin)')
+    child.kill('SIGINT')
+    expect(await ended).toMatchObject({ code: 0, error: '' })
+
+    const other = status(['followed', '-n', 'security', '--watch'])
+    await once(other.child.stdout, 'data')
+    await stage.cluster.kubectl('delete', 'zdc', 'followed', '-n', 'security')
+    expect(await other.ended).toMatchObject({ code: 1, error: 'security/followed was deleted.\n' })
+  })
 })

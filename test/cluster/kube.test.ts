@@ -9,7 +9,7 @@ import type { Status } from '../../src/connector/status.ts'
 import { checkpointStore } from '../../src/kube/checkpoint.ts'
 import { type Cluster, loadCluster } from '../../src/kube/cluster.ts'
 import { patchStatus } from '../../src/kube/connectors.ts'
-import { recordEvent } from '../../src/kube/events.ts'
+import { createEvents } from '../../src/kube/events.ts'
 import { keepSecret } from '../../src/kube/kept.ts'
 import { checkpointName, jobName, syncIdentityName } from '../../src/kube/names.ts'
 import { deleteRun, startRun } from '../../src/kube/runs.ts'
@@ -26,7 +26,7 @@ const soon = { timeout: 30_000, interval: 20 }
 const collected = { timeout: 100_000, interval: 100 }
 
 /** For calls beside which nothing is watched. */
-const deaf = { secret: () => undefined, noSecret: () => undefined }
+const deaf = { secret: () => undefined, secretSeen: () => undefined, noSecret: () => undefined }
 
 let k8s: TestCluster
 let relay: Relay
@@ -182,11 +182,11 @@ describe('the status of a connector', () => {
     const before = await observedConnector(view, 'acme')
     const progress = [{ name: 'Users', records: 1, complete: false }]
     const first: Status = { observedGeneration: 1, connection: 'Error', sync: { lastSlot: 1, streams: progress } }
-    expect(await patchStatus(operator, view.learn, before, first)).toBe(true)
+    expect(await patchStatus(operator, view.learn, before, first)).toMatchObject({ status: first })
     const between = view.observe(`${namespace}/acme`)?.connector
     expect(between?.status).toEqual(first)
     const second: Status = { observedGeneration: 1, connection: 'Connected', sync: { lastSlot: 2 } }
-    expect(await patchStatus(operator, view.learn, between ?? before, second)).toBe(true)
+    expect(await patchStatus(operator, view.learn, between ?? before, second)).toMatchObject({ status: second })
 
     const stored = await k8s.api.request<Connector>('GET', connectorPath('acme'))
     expect(stored.status).toEqual(second)
@@ -201,7 +201,7 @@ describe('the status of a connector', () => {
     const written = view.observe(`${namespace}/acme`)?.connector
     if (!written) throw new Error('not seen')
     const calls = vi.spyOn(operator, 'request')
-    expect(await patchStatus(operator, view.learn, written, { ...status, sync: undefined } as Status)).toBe(true)
+    expect(await patchStatus(operator, view.learn, written, { ...status, sync: undefined } as Status)).toBeDefined()
     expect(calls).not.toHaveBeenCalled()
     calls.mockRestore()
   })
@@ -210,9 +210,13 @@ describe('the status of a connector', () => {
     const { view } = await watching()
     const first = await observedConnector(view, 'acme')
     await k8s.kubectl('-n', namespace, 'delete', 'zdc', 'acme')
-    expect(await patchStatus(operator, view.learn, first, { observedGeneration: 1, connection: 'Error' })).toBe(false)
+    expect(
+      await patchStatus(operator, view.learn, first, { observedGeneration: 1, connection: 'Error' }),
+    ).toBeUndefined()
     await createConnector('acme')
-    expect(await patchStatus(operator, view.learn, first, { observedGeneration: 1, connection: 'Error' })).toBe(false)
+    expect(
+      await patchStatus(operator, view.learn, first, { observedGeneration: 1, connection: 'Error' }),
+    ).toBeUndefined()
     const stored = await k8s.api.request<Connector>('GET', connectorPath('acme'))
     expect(stored.status?.connection).not.toBe('Error')
   })
@@ -252,11 +256,11 @@ describe('a run', () => {
     const orders = ordersFor(acme, 1)
     await start(view, acme, orders)
     await vi.waitUntil(() => view.observe(`${namespace}/acme`)?.runs[0]?.pods.length === 1, soon)
-    await deleteRun(operator, view.learn, namespace, orders.run)
+    await deleteRun(operator, view, namespace, orders.run)
     // Being deleted, or gone already: the watch may have been quicker than the answer.
     expect(view.observe(`${namespace}/acme`)?.runs.filter(({ deleting }) => !deleting)).toEqual([])
     await vi.waitUntil(() => view.observe(`${namespace}/acme`)?.runs.length === 0, collected)
-    await deleteRun(operator, view.learn, namespace, orders.run)
+    await deleteRun(operator, view, namespace, orders.run)
   })
 
   test('does not take over a Job or a checkpoint of someone else', async () => {
@@ -312,14 +316,35 @@ describe('a run', () => {
   })
 })
 
-test('an Event is seen where the connector is', async () => {
+test('an Event is seen where the connector is, and counted on there by the operator that comes after', async () => {
   const { view } = await watching()
   const acme = await observedConnector(view, 'acme')
   const problems: unknown[] = []
-  const happening = { type: 'Warning', reason: 'NotAdmin', message: 'Make the user an admin.' } as const
-  await recordEvent(operator, (problem) => problems.push(problem), acme, happening)
-  expect(await k8s.kubectl('-n', namespace, 'events', '--for', 'zdc/acme')).toMatch(/Warning +NotAdmin .*Make the user/)
-  await recordEvent(operator, (problem) => problems.push(problem), inNamespace(acme, 'none'), happening)
+  let minutes = 0
+  const begin = () =>
+    createEvents(operator, {
+      now: () => new Date(Date.now() + minutes * 60_000),
+      monotonic: () => performance.now() + minutes * 60_000,
+      onProblem: (_key, problem) => problems.push(problem),
+    })
+  const happened = (message: string) => ({ type: 'Warning', reason: 'NotAdmin', message }) as const
+  const shown = () => k8s.kubectl('-n', namespace, 'events', '--for', 'zdc/acme')
+
+  const events = begin()
+  await events.record(acme, happened('Make the user an admin.'))
+  expect(await shown()).toMatch(/Warning +NotAdmin .*Make the user an admin/)
+  minutes = 6
+  await events.record(acme, happened('Make user 7 an admin.'))
+  events.close()
+  minutes = 12
+  const next = begin()
+  await next.record(acme, happened('Make user 8 an admin.'))
+  next.close()
+  expect(problems).toEqual([])
+  expect(await shown()).toMatch(/\(x3 over .*\) +Warning +NotAdmin .*Make user 8 an admin/)
+  expect((await shown()).trim().split('\n')).toHaveLength(2)
+
+  await begin().record(inNamespace(acme, 'none'), happened('Nobody sees this.'))
   expect(problems).toMatchObject([{ reason: 'NotFound' }])
 })
 
@@ -387,6 +412,7 @@ async function watching(cluster = operator): Promise<{ view: View; changed: stri
   const changed: string[] = []
   const view = createView(cluster, {
     onChange: (key) => changed.push(key),
+    onRunEnd: () => {},
     onMalformed: (key, message) => {
       throw new Error(`${key} ${message}`)
     },

@@ -2,7 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readManifests } from '../../src/manifest.ts'
 import { type Cluster, startCluster } from '../support/cluster/cluster.ts'
+import { manifestVariants } from '../support/manifest-variants.ts'
 import { connectorYaml, documents, secretYaml } from '../support/manifests.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -94,6 +96,28 @@ test('a name that is too long for a label is refused', async () => {
   ).rejects.toThrow('63 characters')
 })
 
+/** What `zendesk-connector test --offline` has against a manifest. */
+function preflight(manifest: object): string[] {
+  const { connectors } = readManifests([{ name: 'x', text: JSON.stringify(manifest), found: false }])
+  return connectors.flatMap(({ wrong }) => wrong.map(({ message }) => message))
+}
+
+test(`the command line refuses what the API server refuses, and nothing else: ${manifestVariants.length} manifests`, async () => {
+  const path = '/apis/cloudapps.security/v1alpha1/namespaces/security/zendeskconnectors'
+  const differing: string[] = []
+  for (const manifest of manifestVariants) {
+    const server = await cluster.api
+      .request('POST', `${path}?dryRun=All&fieldValidation=Strict`, { body: manifest })
+      .then(
+        () => [],
+        (error: unknown) => [String(error).slice(0, 300)],
+      )
+    const ours = preflight(manifest)
+    if (ours.length > 0 !== server.length > 0) differing.push(JSON.stringify({ manifest, ours, server }))
+  }
+  expect(differing).toEqual([])
+})
+
 test('another endpoint is another connector', async () => {
   await apply(connectorYaml({ name: 'settled' }))
   await expect(apply(connectorYaml({ name: 'settled', endpoint: 'other.zendesk.com' }))).rejects.toThrow(
@@ -115,6 +139,14 @@ test('defaults are filled in by the API server, so that GitOps sees no drift', a
   await expect(apply(connectorYaml({ name: 'plain' }))).resolves.toContain('unchanged')
 })
 
+test('what kubectl get -o yaml prints is as good as what was applied', async () => {
+  await apply(connectorYaml({ name: 'printed', annotations: { 'cloudapps.security/test-requested-at': 'now' } }))
+  const text = await cluster.kubectl('get', 'zdc', '-n', 'security', '-o', 'yaml', '--show-managed-fields')
+  const { connectors, problems } = readManifests([{ name: 'x', text, found: false }])
+  expect(connectors.map(({ name }) => name)).toContain('printed')
+  expect([...problems, ...connectors.flatMap(({ wrong }) => wrong)]).toEqual([])
+})
+
 test('kubectl get shows the columns, and more of them when asked', async () => {
   await apply(connectorYaml({ name: 'columns' }))
   const header = async (...flags: string[]) =>
@@ -122,7 +154,10 @@ test('kubectl get shows the columns, and more of them when asked', async () => {
   const columns = ['NAME', 'STATUS', 'READY', 'REASON', 'LAST-TEST', 'LAST-SYNC', 'AGE']
   expect(await header()).toEqual(columns)
   expect(await header('-o', 'wide')).toEqual([...columns, 'ENDPOINT', 'SUSPENDED', 'MESSAGE'])
-  expect(await cluster.kubectl('get', 'cloudapps', '-n', 'security')).toContain('columns')
+  // With another kind in the category it would name both.
+  expect(await cluster.kubectl('get', 'cloudapps', '-n', 'security', '-o', 'name')).toContain(
+    'zendeskconnector.cloudapps.security/columns',
+  )
 })
 
 test('kubectl explain reads as documentation: every field says what it is for', async () => {

@@ -188,11 +188,12 @@ async function expectCured(expect: ExpectStatic, name: string, { message, cure }
   const why = { reason: 'SinkUnavailable', message }
   expect(failed.status).toMatchObject({ connection: 'Connected', sync: { lastRun: { result: 'Failed', ...why } } })
   const conditions = Object.fromEntries(failed.status.conditions.map((one: { type: string }) => [one.type, one]))
+  const told = { reason: why.reason, message: `${message} See docs/reasons.md#sinkunavailable.` }
   expect(conditions).toMatchObject({
     Connected: { status: 'True', reason: 'Connected' },
-    Ready: { status: 'False', ...why },
-    Stalled: { status: 'True', ...why },
-    Synced: { status: 'False', ...why },
+    Ready: { status: 'False', ...told },
+    Stalled: { status: 'True', ...told },
+    Synced: { status: 'False', ...told },
   })
   expect(conditions).not.toHaveProperty('Reconciling')
 

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Account } from './account.ts'
 import type { Clock } from './clock.ts'
 import { jsonText } from './collections.ts'
+import type { FaultOptions } from './faults.ts'
 import type { AccountOptions } from './options.ts'
 import { listen, portOf } from './proxy.ts'
 
@@ -12,6 +13,7 @@ export type Controlled = {
   readonly clock: Clock
   readonly refusedTargets: readonly string[]
   account(subdomain: string, options?: AccountOptions): Account
+  accounts(prefix: string, options?: AccountOptions, faults?: readonly FaultOptions[]): void
   find(subdomain: string): Account | undefined
 }
 
@@ -61,6 +63,7 @@ function objectAt(simulator: Controlled, parts: readonly string[]): object {
   if (kind === 'simulator') {
     return {
       account: (name: string, options?: AccountOptions) => void simulator.account(name, options),
+      accounts: simulator.accounts,
       refusedTargets: () => simulator.refusedTargets,
     }
   }

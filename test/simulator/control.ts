@@ -1,6 +1,7 @@
 import { request } from 'undici'
 import type { Account } from './account.ts'
 import type { Clock } from './clock.ts'
+import type { FaultOptions } from './faults.ts'
 import type { Ledger } from './ledger.ts'
 import type { AccountOptions } from './options.ts'
 
@@ -27,6 +28,8 @@ export type Control = {
   readonly clock: Remote<Clock>
   /** Makes an account, or replaces it. */
   account(subdomain: string, options?: AccountOptions): Promise<RemoteAccount>
+  /** All accounts whose names begin so: each is made when it is first asked for. */
+  accounts(prefix: string, options?: AccountOptions, faults?: readonly FaultOptions[]): Promise<void>
   /** One that exists; its methods fail if it does not. */
   find(subdomain: string): RemoteAccount
   refusedTargets(): Promise<readonly string[]>
@@ -48,6 +51,9 @@ export function connectControl(controlUrl: string): Control {
     async account(subdomain, options = {}) {
       await call(controlUrl, 'simulator/account', [subdomain, options])
       return find(subdomain)
+    },
+    async accounts(prefix, options = {}, faults = []) {
+      await call(controlUrl, 'simulator/accounts', [prefix, options, faults])
     },
     refusedTargets: () => call(controlUrl, 'simulator/refusedTargets', []) as Promise<readonly string[]>,
   }

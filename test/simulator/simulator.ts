@@ -7,6 +7,7 @@ import { createAuthority, type KeyPair } from '../support/certificates.ts'
 import { type Account, type AccountState, createAccount } from './account.ts'
 import { type Clock, createClock } from './clock.ts'
 import { startControlServer } from './control-server.ts'
+import type { FaultOptions } from './faults.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import type { AccountOptions } from './options.ts'
 import { type Decision, startProxy } from './proxy.ts'
@@ -22,6 +23,8 @@ export type Simulator = {
   readonly clock: Clock
   /** Makes an account; one of that name is replaced, ledger and all. */
   account(subdomain: string, options?: AccountOptions): Account
+  /** All accounts whose names begin so: each is made, with these faults, when it is first asked for. */
+  accounts(prefix: string, options?: AccountOptions, faults?: readonly FaultOptions[]): void
   find(subdomain: string): Account | undefined
   /** Targets, other than Zendesk's, that clients asked the proxy for. */
   readonly refusedTargets: readonly string[]
@@ -40,6 +43,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const { host = '127.0.0.1', proxyPort = 0, controlPort = 0 } = options
   const clock = createClock()
   const accounts = new Map<string, AccountState>()
+  const patterns = new Map<string, (subdomain: string) => AccountState>()
   const strangers = createLedger(false)
   const refusedTargets: string[] = []
   // A tunnel is known by the client's port, which the TLS socket on top of it shows as well.
@@ -66,7 +70,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       const { socket, subdomain } = tunnel
       const hangUp = (reset: boolean) => void (reset ? socket.resetAndDestroy() : socket.destroy())
       const incoming = { request, response, subdomain, hangUp }
-      serve(incoming, accounts.get(subdomain), strangers, clock).catch((error: unknown) => {
+      serve(incoming, stateOf(subdomain), strangers, clock).catch((error: unknown) => {
         // The client left while its body was read; anything else is a fault of ours and must not pass unseen.
         if (!request.destroyed) process.emitWarning(error instanceof Error ? error : String(error))
         hangUp(true)
@@ -75,13 +79,26 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     return server
   }
 
+  function make(subdomain: string, accountOptions: AccountOptions): AccountState {
+    const state = createAccount(subdomain, accountOptions, clock, () => closeConnections(subdomain))
+    accounts.set(subdomain, state)
+    return state
+  }
+
+  function stateOf(subdomain: string): AccountState | undefined {
+    const known = accounts.get(subdomain)
+    if (known !== undefined) return known
+    for (const [prefix, makeOne] of patterns) if (subdomain.startsWith(prefix)) return makeOne(subdomain)
+    return undefined
+  }
+
   function decide(target: string, socket: Socket): Decision {
     const subdomain = zendesk.exec(target)?.[1]?.toLowerCase()
     if (!subdomain) {
       refusedTargets.push(target)
       return { kind: 'refuse', status: 403 }
     }
-    const effect = accounts.get(subdomain)?.faults.forConnection()
+    const effect = stateOf(subdomain)?.faults.forConnection()
     if (effect?.kind === 'down') return { kind: 'hangUp' }
     if (effect?.kind === 'refuseConnect') return { kind: 'refuse', status: effect.status }
     const server = effect?.kind === 'wrongCertificate' ? tls[effect.of] : tls.right
@@ -107,12 +124,15 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     clock,
     refusedTargets,
     strangers,
-    account(subdomain: string, accountOptions: AccountOptions = {}) {
-      const state = createAccount(subdomain, accountOptions, clock, () => closeConnections(subdomain))
-      accounts.set(subdomain, state)
-      return state.account
+    account: (subdomain: string, accountOptions: AccountOptions = {}) => make(subdomain, accountOptions).account,
+    accounts(prefix: string, accountOptions: AccountOptions = {}, faults: readonly FaultOptions[] = []) {
+      patterns.set(prefix, (subdomain) => {
+        const state = make(subdomain, accountOptions)
+        for (const fault of faults) state.faults.add(fault)
+        return state
+      })
     },
-    find: (subdomain: string) => accounts.get(subdomain)?.account,
+    find: (subdomain: string) => stateOf(subdomain)?.account,
   }
   const control = await startControlServer(host, controlPort, simulator)
   return {

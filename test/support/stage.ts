@@ -10,6 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { type Cluster, startCluster } from './cluster/cluster.ts'
+import { judgeStatuses } from './status-judge.ts'
+import { auditedStatuses } from './statuses.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const program = join(root, 'src', 'main.ts')
@@ -19,6 +21,8 @@ export const IMAGE = 'zendesk-connector:dev'
 
 /** The image that deploy/ names. */
 const RELEASE = 'zendesk-connector:0.1.0'
+/** Free ports. */
+const ADDRESSES = ['--metrics-bind-address', '127.0.0.1:0', '--health-probe-bind-address', '127.0.0.1:0']
 /** Between two looks at something that is waited for: looking all the time would starve what is looked at. */
 const LOOK_MS = 40
 
@@ -34,8 +38,8 @@ export type Stage = {
   /** User name of the operator in the API server's audit log. */
   readonly operatorUser: string
   readonly operatorLog: string
-  /** Starts the operator; its log goes on in the same file. */
-  startOperator(environment?: Readonly<Record<string, string>>): Promise<Operator>
+  /** Starts the operator, the only one unless `args` say otherwise; its log goes on in the same file. */
+  startOperator(environment?: Readonly<Record<string, string>>, args?: readonly string[]): Promise<Operator>
   /** Applies YAML. */
   apply(yaml: string): Promise<string>
   /** The connector as JSON. */
@@ -65,18 +69,27 @@ export type SinkRecord = {
   readonly [key: string]: unknown
 }
 
-export async function startStage(options: { name: string }): Promise<Stage> {
+/** `judged`: when the stage stops, every status that was ever written is judged, and it rejects when one is not right. */
+export async function startStage(options: { readonly name: string; readonly judged?: boolean }): Promise<Stage> {
   const cluster = await startCluster({
     name: options.name,
+    auditRules: auditedStatuses,
     images: { [IMAGE]: [process.execPath, program], [RELEASE]: [process.execPath, program] },
   })
   const simulator = await startSimulator()
   const operators = new Set<Operator>()
   const operatorLog = join(cluster.folder, 'logs', 'operator.log')
-  const stop = async () => {
-    for (const operator of operators) await operator.stop('SIGKILL')
+  const end = async () => {
     await simulator.stop()
     await cluster.stop()
+  }
+  const stop = async () => {
+    for (const operator of operators) await operator.stop('SIGKILL')
+    try {
+      if (options.judged !== false) await judgeStatuses(cluster)
+    } finally {
+      await end()
+    }
   }
   try {
     await cluster.kubectl('create', 'namespace', 'zendesk-connector-system')
@@ -91,11 +104,14 @@ export async function startStage(options: { name: string }): Promise<Stage> {
     await cluster.kubectl('wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all')
     const kubeconfig = await cluster.kubeconfigFor({ name: identity, groups: ['system:serviceaccounts'] })
 
-    const startOperator = async (environment: Readonly<Record<string, string>> = {}): Promise<Operator> => {
+    const startOperator = async (
+      environment: Readonly<Record<string, string>> = {},
+      args: readonly string[] = ['--no-leader-elect'],
+    ): Promise<Operator> => {
       const log = openSync(operatorLog, 'a')
       const child = spawn(
         process.execPath,
-        [program, 'operator', '--kubeconfig', kubeconfig, '--image', IMAGE, '--metrics-bind-address', '127.0.0.1:0'],
+        [program, 'operator', '--kubeconfig', kubeconfig, '--image', IMAGE, ...ADDRESSES, ...args],
         {
           stdio: ['ignore', log, log],
           env: {
@@ -151,7 +167,8 @@ export async function startStage(options: { name: string }): Promise<Stage> {
       stop,
     }
   } catch (error) {
-    await stop()
+    for (const operator of operators) await operator.stop('SIGKILL')
+    await end()
     throw error
   }
 }

@@ -74,8 +74,12 @@ describe('gone through and counted by its kind', () => {
     const opened = open({ stallMs: 300 })
     acme.addFault({ path: 'audit_logs', times: 2, effect })
     await expect(logs(opened)).resolves.toContain('audit_logs')
-    expect(opened.client.usage().retries).toEqual({ [kind]: 2 })
+    const { retries, codes, requests } = opened.client.usage()
+    expect(retries).toEqual({ [kind]: 2 })
     expect(opened.waits).toHaveLength(2)
+    // Each request is counted by its answer, one that had none as well.
+    expect(Object.values(codes).reduce((sum, count) => sum + count, 0)).toBe(requests)
+    if (kind === 'reset' || kind === 'stall') expect(codes['<error>']).toBe(2)
   })
 
   test('a certificate that is not trusted', async () => {

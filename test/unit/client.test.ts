@@ -103,6 +103,7 @@ describe('waiting', () => {
     const [refused, ...others] = acme.ledger.requests('audit_logs').slice(1)
     expect(performance.now() - begin).toBeGreaterThan(990)
     expect(client.usage().throttled).toBe(1)
+    expect(client.usage().codes).toEqual({ 200: acme.ledger.count() - 2, 201: 1, 429: 1 })
     const soon = others.filter(({ at }) => at - (refused?.at ?? 0) < 900)
     // Two were on their way already; what came after the answer has waited.
     expect(soon.length).toBeLessThanOrEqual(2)

@@ -73,6 +73,7 @@ test('all is well: every check passes, in at most ten requests, and the account 
     { requests: acme.ledger.count() },
     { requests: 1, endpoint: 'incremental/users/cursor' },
   ])
+  expect(tested.codes).toEqual({ 200: acme.ledger.count() - 1, 201: 1 })
   expect(acme.ledger.count()).toBeLessThanOrEqual(10)
 })
 
@@ -87,6 +88,7 @@ test('wrong secret: InvalidClient at the check Token, and nothing more is asked'
     'Users Skipped',
   ])
   expect(tested.spent).toEqual([{ requests: 1 }])
+  expect(tested.codes).toEqual({ 401: 1 })
 })
 
 test('a role below admin: NotAdmin, with what to do', async () => {
@@ -174,7 +176,10 @@ describe('no answer is no failure: the check is Unknown, and says why', () => {
   })
 
   test('a proxy that is not there', async () => {
-    expect((await look({ proxy: 'http://127.0.0.1:9' })).reason).toBe('NetworkError')
+    expect(await look({ proxy: 'http://127.0.0.1:9' })).toMatchObject({
+      reason: 'NetworkError',
+      codes: { '<error>': 1 },
+    })
   })
 
   test('a stall ends within ten seconds', async () => {

@@ -1,7 +1,7 @@
 /** What the operator does next: the rules of src/connector/decide.ts, one by one. */
 import { describe, expect, test } from 'vitest'
-import { decide, type Step } from '../../src/connector/decide.ts'
-import type { Observed } from '../../src/connector/observed.ts'
+import type { Step } from '../../src/connector/decide.ts'
+import type { Observed, Standing } from '../../src/connector/observed.ts'
 import { ordersFor } from '../../src/connector/orders.ts'
 import type { Checkpoint, Spent } from '../../src/connector/run.ts'
 import {
@@ -10,7 +10,7 @@ import {
   SYNC_REQUESTED_AT,
   TEST_REQUESTED_AT,
 } from '../../src/connector/schema.ts'
-import { type Status, status as statusSchema } from '../../src/connector/status.ts'
+import { type LastRun, type Status, status as statusSchema } from '../../src/connector/status.ts'
 import { summarise } from '../../src/connector/summary.ts'
 import {
   aConnector,
@@ -18,6 +18,7 @@ import {
   aProgress,
   aRun,
   at,
+  judge,
   noMeasures,
   noStream,
   observed,
@@ -44,7 +45,7 @@ function atRest(connector: Connector, more: Partial<Status> = {}): Status {
 
 function step(connector: Connector, status: Status | undefined, seconds: number, more: Partial<Observed> = {}): Step {
   const seen = status === undefined ? connector : withStatus(connector, status)
-  return decide(observed(seen, more), at(seconds)).step
+  return judge(observed(seen, more), at(seconds)).step
 }
 
 describe('a test is due at once', () => {
@@ -75,7 +76,7 @@ describe('a test is due at once', () => {
 
 test('tests keep to the rate among themselves, and a second apart, whatever a rule insists on', () => {
   const connector = aConnector({ rateLimit: { requestsPerMinute: 20 } })
-  const look = (seconds: number, ...spent: Spent[]) => decide(observed(connector), at(seconds), spent)
+  const look = (seconds: number, ...spent: Spent[]) => judge(observed(connector), at(seconds), { spentByTests: spent })
   expect(look(0).step).toEqual({ do: 'test' })
   expect(look(5, { secondsAgo: 0.2, requests: 4 })).toMatchObject({ step: { do: 'nothing' }, wakeAt: at(5.8) })
   expect(look(5, { secondsAgo: 2, requests: 4 }).step).toEqual({ do: 'test' })
@@ -117,7 +118,7 @@ test('a test that is not asked for waits until the run’s last minute leaves ro
   })
   const full = budget({ secondsAgo: 0, requests: 20 }, { secondsAgo: 40, requests: 40 })
   expect(step(connector, refused, MINUTE + 19, full)).toEqual({ do: 'nothing' })
-  expect(decide(observed(withStatus(connector, refused), full), at(MINUTE + 19)).wakeAt).toEqual(at(MINUTE + 20))
+  expect(judge(observed(withStatus(connector, refused), full), at(MINUTE + 19)).wakeAt).toEqual(at(MINUTE + 20))
   expect(step(connector, refused, MINUTE + 20, full)).toEqual({ do: 'test' })
   expect(step(connector, refused, MINUTE + 1, budget({ secondsAgo: 0, requests: 48 }))).toEqual({ do: 'test' })
   const silent = { run: 'acme-1', slot: 1, pod: 'p', claimTime: START.toISOString(), released: false }
@@ -130,7 +131,7 @@ describe('a routine test', () => {
   const connector = aConnector({ sync: { interval: '168h', sink: { stdout: {} } } })
   test('is due an interval, drawn out by less than a tenth, after the last good news', () => {
     expect(step(connector, atRest(connector), HOUR)).toEqual({ do: 'nothing' })
-    const { wakeAt } = decide(observed(withStatus(connector, atRest(connector))), at(HOUR))
+    const { wakeAt } = judge(observed(withStatus(connector, atRest(connector))), at(HOUR))
     expect(wakeAt?.getTime()).toBeGreaterThanOrEqual(at(MINUTE + HOUR).getTime())
     expect(wakeAt?.getTime()).toBeLessThanOrEqual(at(MINUTE + 1.1 * HOUR).getTime())
     expect(step(connector, atRest(connector), MINUTE + 1.1 * HOUR)).toEqual({ do: 'test' })
@@ -170,7 +171,7 @@ describe('a run is started', () => {
     const asking = aConnector({}, { annotations: { [RESYNC_REQUESTED_AT]: 'now' } })
     expect(step(asking, atRest(connector), 61)).toEqual({ do: 'start run', slot: 2 })
     const runs = [aRun({ slot: 2, run: 'acme-2', creationTime: at(61), requests: { resync: 'now' } })]
-    const { status } = decide(observed(withStatus(asking, atRest(connector)), { runs }), at(62))
+    const { status } = judge(observed(withStatus(asking, atRest(connector)), { runs }), at(62))
     expect(status).toMatchObject({ lastHandledResyncRequest: 'now', sync: { resyncTime: at(61).toISOString() } })
     const names = { run: 'acme-3', checkpoint: 'c' }
     expect(ordersFor(withStatus(asking, atRest(connector)), 2, names, [], at(61)).snapshotsSince).toBe(
@@ -192,7 +193,7 @@ describe('a run is started', () => {
     expect(step(toS3, started('uid/1'), 61)).toEqual({ do: 'nothing' })
     expect(step(toS3, atRest(toS3), 61, { sinkSecret: 'uid/1' })).toEqual({ do: 'start run', slot: 2 })
     const runs = [aRun({ slot: 2, run: 'acme-2', sinkSecret: 'uid/2' })]
-    const { status } = decide(observed(withStatus(toS3, started('uid/1')), { runs }), at(62))
+    const { status } = judge(observed(withStatus(toS3, started('uid/1')), { runs }), at(62))
     expect(status.sync?.sinkSecret).toBe('uid/2')
   })
   test('never without a connection that was tested as it is now', () => {
@@ -221,10 +222,10 @@ describe('a run is started', () => {
   })
   test('once: a Job of a slot that is not written down is taken up, not made again', () => {
     const runs = [aRun({ slot: 1 })]
-    const decision = decide(observed(withStatus(connector, fresh), { runs }), at(1))
+    const decision = judge(observed(withStatus(connector, fresh), { runs }), at(1))
     expect(decision.step).toEqual({ do: 'nothing' })
     expect(decision.status.sync).toMatchObject({ lastSlot: 1, activeRun: { id: 'acme-1' } })
-    const asked = decide(observed(withStatus(connector, fresh), { runs: [aRun({ requests: { sync: 'now' } })] }), at(1))
+    const asked = judge(observed(withStatus(connector, fresh), { runs: [aRun({ requests: { sync: 'now' } })] }), at(1))
     expect(asked.status.lastHandledSyncRequest).toBe('now')
   })
 })
@@ -258,17 +259,25 @@ describe('a run that ends', () => {
     report: { ...report, streams: [...report.streams] },
   }
   const lastRun = (more: Partial<Observed>, seconds = 60) =>
-    decide(observed(withStatus(connector, under()), more), at(seconds)).status.sync?.lastRun
+    judge(observed(withStatus(connector, under()), more), at(seconds)).status.sync?.lastRun
 
   test('is known by its report', () => {
     const runs = [aRun({ state: 'Succeeded', endTime: at(51) })]
     expect(lastRun({ runs, checkpoint })).toMatchObject({ result: 'Succeeded', records: 12, requests: 5 })
   })
   test('is waited for a little when its Job was seen before its report', () => {
-    const runs = [aRun({ state: 'Succeeded', endTime: at(59) })]
-    const { status, wakeAt, step: next } = decide(observed(withStatus(connector, under()), { runs }), at(60))
-    expect([status.sync?.lastRun, next, wakeAt]).toEqual([undefined, { do: 'nothing' }, at(64)])
-    expect(lastRun({ runs, checkpoint })).toMatchObject({ result: 'Succeeded' })
+    const waited = (state: 'Succeeded' | 'Failed') => {
+      const runs = [aRun({ state, endTime: at(59) })]
+      const { status, wakeAt, step: next } = judge(observed(withStatus(connector, under()), { runs }), at(60))
+      expect([status.sync?.lastRun, next]).toEqual([undefined, { do: 'nothing' }])
+      return wakeAt
+    }
+    expect(waited('Failed')).toEqual(at(64))
+    // It has left a report for certain: a watch may have broken just then.
+    expect(waited('Succeeded')).toEqual(at(59 + 120))
+    expect(lastRun({ runs: [aRun({ state: 'Succeeded', endTime: at(59) })], checkpoint })).toMatchObject({
+      result: 'Succeeded',
+    })
   })
   test('cut off at its deadline is known by its report, too', () => {
     const more = { ...checkpoint, report: { ...checkpoint.report, result: 'MoreToDo' } } as Checkpoint
@@ -366,9 +375,9 @@ describe('a run under way', () => {
       },
     })
     const starting = atRest(connector, { sync: { lastSlot: 0 } })
-    const first = decide(observed(withStatus(connector, starting), { runs, checkpoint: checkpoint('a') }), at(1)).status
-    const second = decide(observed(withStatus(connector, first), { runs, checkpoint: checkpoint('b') }), at(20))
-    const third = decide(observed(withStatus(connector, first), { runs, checkpoint: checkpoint('b') }), at(31)).status
+    const first = judge(observed(withStatus(connector, starting), { runs, checkpoint: checkpoint('a') }), at(1)).status
+    const second = judge(observed(withStatus(connector, first), { runs, checkpoint: checkpoint('b') }), at(20))
+    const third = judge(observed(withStatus(connector, first), { runs, checkpoint: checkpoint('b') }), at(31)).status
     expect([first, second.status, third].map((one) => one.sync?.activeRun?.progress)).toEqual(['a', 'a', 'b'])
     expect(second.wakeAt).toEqual(at(31))
   })
@@ -380,4 +389,135 @@ test('Jobs that ended are kept for their logs, the last three of them', () => {
   const sync = { ...atRest(connector).sync, lastSlot: 4 }
   expect(step(connector, atRest(connector, { sync }), 61, { runs })).toEqual({ do: 'prune run', run: 'acme-1' })
   expect(step(connector, atRest(connector, { sync }), 61, { runs: runs.slice(1) })).toEqual({ do: 'nothing' })
+})
+
+describe('taking turns', () => {
+  const connector = aConnector()
+  const neighbour = (more: Partial<Checkpoint>): Partial<Observed> => ({
+    account: { busy: false, checkpoints: [{ account: 'acme', sink: 's', streams: {}, ...more }] },
+  })
+  const asks = aConnector({}, { annotations: { [SYNC_REQUESTED_AT]: 'now' } })
+  const look = (more: Partial<Observed> = {}, standing: Partial<Standing> = {}, seconds = 120) =>
+    judge(observed(withStatus(asks, atRest(connector)), more), at(seconds), standing)
+
+  test('a test waits for its turn, and says since when it is due', () => {
+    const first = judge(observed(connector), at(0), { mayTest: false })
+    expect(first).toMatchObject({ step: { do: 'nothing' }, wants: { test: new Date(0) } })
+    expect(judge(observed(connector), at(0)).step).toEqual({ do: 'test' })
+  })
+
+  test('a run waits for its turn, and for the run of another connector in its account', () => {
+    expect(look({}, { mayRun: false })).toMatchObject({ step: { do: 'nothing' }, wants: { run: new Date(0) } })
+    const busy = { account: { busy: true, checkpoints: [] } }
+    expect(look(busy)).toMatchObject({ step: { do: 'nothing' }, wants: { run: new Date(0) } })
+    expect(look().step).toEqual({ do: 'start run', slot: 2 })
+  })
+
+  test('a run with more to do stands behind those that fell due before its slice was over', () => {
+    const lastRun = aLastRun({ result: 'MoreToDo', endTime: at(MINUTE).toISOString() })
+    const more = atRest(connector, { sync: { lastSlot: 1, lastStartTime: START.toISOString(), lastRun } })
+    expect(judge(observed(withStatus(connector, more)), at(90)).wants).toEqual({ run: at(MINUTE) })
+  })
+
+  test('who does not want a turn any more is not in the line: suspended, or not connected', () => {
+    const suspended = aConnector({ suspend: true }, { annotations: { [SYNC_REQUESTED_AT]: 'now' } })
+    expect(judge(observed(withStatus(suspended, atRest(connector))), at(120)).wants).toEqual({})
+    const refused = tested(asks, atRest(connector), 'InvalidClient', at(61))
+    expect(judge(observed(withStatus(asks, refused)), at(120)).wants).toEqual({})
+  })
+
+  test('a wait is told once it is long, without a word about who is ahead, and forgotten when it is over', () => {
+    const waits = (seconds: number) =>
+      look({}, { mayRun: false, runWaits: { since: at(100), for: 'Account' } }, seconds)
+    expect(waits(110)).toMatchObject({ wakeAt: at(130) })
+    expect(waits(110).status.sync?.waiting).toBeUndefined()
+    const { status } = waits(130)
+    expect(status.sync?.waiting).toEqual({ since: at(100).toISOString(), for: 'Account' })
+    expect(status.conditions?.find(({ type }) => type === 'Synced')).toMatchObject({
+      status: 'True',
+      reason: 'WaitingForAccount',
+      message: expect.stringContaining('since 08:01:40 UTC'),
+    })
+    expect(judge(observed(withStatus(asks, status)), at(140)).status.sync?.waiting).toBeUndefined()
+  })
+
+  test('a routine test waits for the run of another connector in the account, and for its last minute', () => {
+    const idle = atRest(connector)
+    const routine = (more: Partial<Observed>, seconds: number) => step(connector, idle, seconds, more)
+    const busy = { account: { busy: true, checkpoints: [] } }
+    expect(routine(busy, 2 * HOUR)).not.toEqual({ do: 'test' })
+    const spent = neighbour({
+      budget: { at: at(2 * HOUR - 10).toISOString(), spent: [{ secondsAgo: 0, requests: 195 }] },
+    })
+    expect(routine(spent, 2 * HOUR)).not.toEqual({ do: 'test' })
+    expect(routine(spent, 2 * HOUR + 50)).toEqual({ do: 'test' })
+  })
+
+  test('a run waits until a pod of another connector that died sends nothing any more', () => {
+    const holder = { run: 'x', slot: 1, pod: 'p', claimTime: START.toISOString(), released: false }
+    const died = neighbour({ holder: { ...holder, renewTime: at(110).toISOString() } })
+    expect(look(died)).toMatchObject({ step: { do: 'nothing' }, wants: {}, wakeAt: at(125) })
+    expect(look(died, {}, 125).step).toEqual({ do: 'start run', slot: 2 })
+  })
+
+  test('a gate that is open leaves no trace: what was asked for stays in front, whatever was tested a moment ago', () => {
+    const asking = aConnector({}, { annotations: { [TEST_REQUESTED_AT]: 'now' } })
+    const spentByTests = [{ secondsAgo: 30, requests: 8 }]
+    const { wants } = judge(observed(withStatus(asking, atRest(connector))), at(120), { mayTest: false, spentByTests })
+    expect(wants).toEqual({ test: new Date(0) })
+  })
+
+  test('a slice with more to do does not fall due by the interval', () => {
+    const lastRun = aLastRun({ result: 'MoreToDo', endTime: at(HOUR).toISOString() })
+    const more = atRest(connector, { sync: { lastSlot: 1, lastStartTime: START.toISOString(), lastRun } })
+    expect(judge(observed(withStatus(connector, more)), at(HOUR + 5), { mayRun: false }).wants.run).toEqual(at(HOUR))
+  })
+
+  test('a renewal far ahead, by a wrong clock or a hostile hand, blocks nobody', () => {
+    const holder = { run: 'x', slot: 1, pod: 'p', claimTime: START.toISOString(), released: false }
+    expect(look(neighbour({ holder: { ...holder, renewTime: '9999-01-01T00:00:00Z' } })).step).toMatchObject({
+      do: 'start run',
+    })
+  })
+
+  test('in an account that is never idle a cure is found all the same, an interval late', () => {
+    const refused = tested(connector, atRest(connector), 'NotAdmin', at(61))
+    const busy = { account: { busy: true, checkpoints: [] } }
+    expect(step(connector, refused, 1.5 * HOUR, busy)).not.toEqual({ do: 'test' })
+    expect(step(connector, refused, 2.5 * HOUR, busy)).toEqual({ do: 'test' })
+  })
+})
+
+describe('a run that is stopped', () => {
+  const connector = aConnector()
+  const under = (lastRun?: LastRun) =>
+    atRest(connector, {
+      sync: {
+        lastSlot: 2,
+        lastStartTime: START.toISOString(),
+        ...(lastRun && { lastRun }),
+        activeRun: { id: 'acme-run', job: 'acme-run', startTime: START.toISOString() },
+      },
+    })
+
+  test('cures nothing: what the one before it failed for stays told', () => {
+    const failed = aLastRun({ id: 'before', result: 'Failed', reason: 'SinkUnavailable', endTime: START.toISOString() })
+    const { status } = judge(observed(withStatus(connector, under(failed))), at(90))
+    expect(status.sync?.activeRun).toBeUndefined()
+    expect(status.sync?.lastRun).toMatchObject({ id: 'before', reason: 'SinkUnavailable' })
+  })
+
+  test('may still report while its pod is stopping', () => {
+    const holder = { run: 'acme-run', slot: 2, pod: 'p', claimTime: START.toISOString(), released: false }
+    const checkpoint = {
+      account: 'acme',
+      sink: 's',
+      streams: {},
+      holder: { ...holder, renewTime: at(85).toISOString() },
+    }
+    const look = (seconds: number) => judge(observed(withStatus(connector, under()), { checkpoint }), at(seconds))
+    expect(look(90).status.sync?.activeRun).toBeDefined()
+    expect(look(90).wakeAt).toEqual(at(100))
+    expect(look(100).status.sync?.lastRun?.result).toBe('Stopped')
+  })
 })

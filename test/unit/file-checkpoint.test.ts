@@ -72,7 +72,16 @@ describe('a checkpoint in a folder', () => {
   })
 
   it('fences the run that another takes over from', async () => {
-    const measures = { records: 0, requests: 0, bytes: 0, throttled: 0, throttledSeconds: 0, retries: {}, streams: [] }
+    const measures = {
+      records: 0,
+      requests: 0,
+      bytes: 0,
+      throttled: 0,
+      throttledSeconds: 0,
+      retries: {},
+      codes: [],
+      streams: [],
+    }
     const { signal } = new AbortController()
     const options = { clock: systemClock, signal, progress: () => ({ sentence: '', measures }) }
     const who = { run: 'a', slot: 1, pod: 'a', account: 'acme', sink: 'file/local' }

@@ -8,7 +8,9 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { serviceAccountAccess } from '../../src/kube/access.ts'
+import { kubeconfigAccess } from '../../src/kube/kubeconfig.ts'
 import { createAuthority } from '../support/certificates.ts'
+import { writeKubeconfig } from '../support/cluster/kubeconfig.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -62,6 +64,18 @@ test('a pod bears the token and trusts the authority of its folder, and takes bo
   expect(await ask(await serviceAccountAccess(pod(second.port), folder))).toBe('Bearer two')
   first.server.close()
   second.server.close()
+})
+
+test('a kubeconfig with a token file bears what stands in the file now, also when it is replaced from one call to the next', async () => {
+  const { server, port, authority } = await startServer()
+  const kubeconfig = join(folder, 'kubeconfig')
+  await writeKubeconfig(kubeconfig, { server: `https://127.0.0.1:${port}`, caPem: authority, tokenFile: 'token' })
+  await replace('token', 'one\n')
+  const access = kubeconfigAccess(kubeconfig)
+  expect(await ask(access)).toBe('Bearer one')
+  await replace('token', 'two')
+  expect(await ask(access)).toBe('Bearer two')
+  server.close()
 })
 
 test('an API server may have an IPv6 address, and its port is 443 where none is given', async () => {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,6 +46,40 @@ test('closing leaves no connection behind, not even one that is still being made
 test('where nothing listens the error says so, and holds no token', async () => {
   const cluster = await loadCluster({ kubeconfig: await kubeconfig({ server: 'https://127.0.0.1:1' }) })
   await expect(cluster.request('GET', '/version')).rejects.toThrow(/^no connection to the API server \(ECONNREFUSED\)$/)
+  await cluster.close()
+})
+
+test('each call is counted by its answer, and timed unless it is a watch', async () => {
+  const server = createHttpServer((request, response) => {
+    if (request.url?.startsWith('/gone')) response.writeHead(410).end('{}')
+    else if (request.url?.includes('watch=true')) response.end('{"type":"BOOKMARK"}\n')
+    else response.end('{}')
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const answered: string[] = []
+  const took: { method: string; seconds: number }[] = []
+  const cluster = await loadCluster(
+    { kubeconfig: await kubeconfig({ server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true }) },
+    {
+      answered: ({ method, host, code }) => answered.push(`${method} ${host.replace(String(port), 'port')} ${code}`),
+      took: ({ method, seconds }) => took.push({ method, seconds }),
+    },
+  )
+  await cluster.request('POST', '/there', { body: {} })
+  await expect(cluster.request('GET', '/gone')).rejects.toMatchObject({ reason: 'Gone' })
+  await cluster.watch('/there', { signal: AbortSignal.timeout(10_000), stallMilliseconds: 5_000, onEvent: () => {} })
+  server.closeAllConnections()
+  server.close()
+  await expect(cluster.request('GET', '/there')).rejects.toMatchObject({ reason: 'Network' })
+  expect(answered).toEqual([
+    'POST 127.0.0.1:port 200',
+    'GET 127.0.0.1:port 410',
+    'GET 127.0.0.1:port 200',
+    'GET 127.0.0.1:port <error>',
+  ])
+  expect(took.map(({ method }) => method)).toEqual(['POST', 'GET', 'GET'])
+  for (const { seconds } of took) expect(seconds).toBeGreaterThan(0)
   await cluster.close()
 })
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeEach, expect, test } from 'vitest'
 import { createIndex } from '../../src/kube/index-by.ts'
 import { jsonLines } from '../../src/kube/json-lines.ts'
+import { pack, unpack } from '../../src/kube/packed.ts'
 import { createStore, type Kept, type Store } from '../../src/kube/store.ts'
 
 const object = (name: string, version: number, uid = name, namespace = 'a'): Kept => ({
@@ -9,11 +10,12 @@ const object = (name: string, version: number, uid = name, namespace = 'a'): Kep
 })
 const told = (kept: Kept | undefined) => kept && `${kept.metadata.uid}@${kept.metadata.resourceVersion}`
 
-const listed = (version: number, namespace?: string) => ({
-  version: String(version),
-  namespace,
-  since: performance.now(),
-})
+/** Takes a list of one page, which was asked for just now unless `since` says otherwise. */
+function list(objects: readonly Kept[], version: number, namespace?: string, since = performance.now()): void {
+  const listing = store.relist(namespace, since)
+  for (const one of objects) listing.take(one, String(version))
+  listing.done(String(version))
+}
 
 let changes: string[]
 let store: Store<Kept>
@@ -40,7 +42,7 @@ test('deleted and created again is two changes', () => {
 test('a list is the truth, also when its versions are lower', () => {
   store.put(object('x', 7))
   store.put(object('gone', 8))
-  store.replace([object('x', 3), object('new', 4)], listed(4))
+  list([object('x', 3), object('new', 4)], 4)
   expect(Array.from(store.values(), told)).toEqual(['x@3', 'new@4'])
 })
 
@@ -49,7 +51,7 @@ test('a list does not take back a write of our own that was answered after it be
   const began = performance.now()
   store.putOwn(object('x', 6))
   store.putOwn(object('new', 7))
-  store.replace([object('x', 1)], { version: '5', namespace: undefined, since: began })
+  list([object('x', 1)], 5, undefined, began)
   expect(Array.from(store.values(), told)).toEqual(['x@6', 'new@7'])
 })
 
@@ -62,7 +64,7 @@ test('an answer that comes after the end of its object does not bring it back', 
   // Nor when the end fell between two watches, or while the list was under way.
   const since = performance.now()
   store.putOwn(object('y', 7))
-  store.replace([], { version: '9', namespace: undefined, since })
+  list([], 9, undefined, since)
   store.putOwn(object('y', 8))
   expect([...store.values()]).toEqual([])
   store.putOwn(object('y', 10))
@@ -79,8 +81,43 @@ test('what one namespace is past says nothing of the others', () => {
 test('a list of one namespace says nothing of the others', () => {
   store.put(object('x', 1, 'x', 'a'))
   store.put(object('y', 1, 'y', 'b'))
-  store.replace([], listed(9, 'a'))
+  list([], 9, 'a')
   expect(Array.from(store.values(), told)).toEqual(['y@1'])
+})
+
+test('a list that breaks off takes nothing away', () => {
+  store.put(object('x', 1))
+  store.put(object('y', 1))
+  store.relist(undefined, performance.now()).take(object('x', 3), '3')
+  expect(Array.from(store.values(), told)).toEqual(['x@3', 'y@1'])
+})
+
+test('who looks at an object gets one of his own', () => {
+  store.put(object('x', 1))
+  Object.assign(store.get('a/x')?.metadata ?? {}, { uid: 'another' })
+  expect(told(store.get('a/x'))).toBe('x@1')
+})
+
+test('what is packed comes back as it was, Dates and hostile text as well', () => {
+  const part = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('\0', '\0d1', '\0s', '\\u0000', '\ud800', 'ÿ', '日本'),
+    fc.date({ noInvalidDate: true }),
+    fc.integer(),
+    fc.boolean(),
+    fc.constant(null),
+  )
+  const value = fc.letrec((tie) => ({
+    any: fc.oneof({ maxDepth: 3 }, part, fc.array(tie('any')), fc.dictionary(fc.string(), tie('any'))),
+  })).any
+  fc.assert(
+    fc.property(value, (given) => {
+      const text = pack(given)
+      expect(text).not.toMatch(/[^\0-\xff]/)
+      expect(unpack(text)).toEqual(given)
+    }),
+    { numRuns: 50 },
+  )
 })
 
 test('an index knows where each key stands', () => {

@@ -56,6 +56,7 @@ let end: AbortController
 let changed: string[]
 let malformed: string[]
 let problems: unknown[]
+let ends: number
 
 beforeEach(() => {
   server = scripted()
@@ -63,12 +64,14 @@ beforeEach(() => {
   changed = []
   malformed = []
   problems = []
+  ends = 0
 })
 afterEach(() => end.abort())
 
 async function view(onChange = (key: string) => void changed.push(key)): Promise<View> {
   const made = createView(server.cluster, {
     onChange,
+    onRunEnd: () => (ends += 1),
     onMalformed: (key, message) => malformed.push(`${key} ${message}`),
     onProblem: (collection, problem) => problems.push([collection, problem]),
     signal: end.signal,
@@ -110,6 +113,49 @@ describe('what is observed of a connector', () => {
     expect(observed?.checkpoint).toEqual(stored)
     expect(JSON.stringify(observed)).not.toContain('canary')
     expect([malformed, problems]).toEqual([[], []])
+  })
+
+  test('is what else goes on in its account: runs that have not ended, and what others have spent', async () => {
+    const budget = { at: created, spent: [] }
+    const other = { account: 'acme', sink: 's', streams: {}, budget }
+    const inAccount = (object: { metadata: object }) => ({
+      ...object,
+      metadata: {
+        ...object.metadata,
+        labels: { 'cloudapps.security/account': 'acme', 'cloudapps.security/slot': '1' },
+      },
+    })
+    const busy = () => made.observe('a/acme')?.account.busy
+    server.collections.set('zendeskconnectors', [connector('acme'), connector('other')])
+    server.collections.set('configmaps', [
+      {
+        metadata: meta('other-zendesk-checkpoint', ownedBy('ZendeskConnector', 'other')),
+        data: { 'checkpoint.json': JSON.stringify(other) },
+      },
+    ])
+    const made = await view()
+    expect(made.observe('a/acme')?.account).toEqual({ busy: false, checkpoints: [{ budget }] })
+    expect(made.observe('a/other')?.account).toEqual({ busy: false, checkpoints: [] })
+
+    made.learn.job(inAccount(job('mine', 1, ownedBy('ZendeskConnector', 'acme'))))
+    expect([busy(), made.isBusy('acme', 'a/acme'), made.isBusy('acme', 'a/other'), made.runs()]).toEqual([
+      false,
+      false,
+      true,
+      1,
+    ])
+    made.learn.job(inAccount(job('theirs', 1, ownedBy('ZendeskConnector', 'other'))))
+    expect([busy(), made.runs(), ends]).toEqual([true, 2, 0])
+    made.learn.noJob('a', 'theirs')
+    expect([busy(), made.runs(), ends]).toEqual([false, 1, 1])
+    expect(changed).toContain('a/acme')
+
+    server.collections.set('pods', [inAccount(pod('orphan-x', 'orphan', { phase: 'Running' }))])
+    await made.freshen()
+    expect([busy(), made.isBusy('acme', 'a/other')]).toEqual([true, true])
+    server.collections.set('pods', [])
+    await made.freshen()
+    expect([busy(), ends]).toEqual([false, 3])
   })
 
   test('is not the checkpoint of an earlier connector of the same name', async () => {
@@ -252,7 +298,10 @@ describe('a connector is told of', () => {
       data: { clientSecret: 'x' },
     })
     expect(seen.observe('a/acme')?.secret).toEqual({ uid: 'read', resourceVersion: '900' })
-    seen.learn.noSecret('a', secretName)
+    // Made while the answer that it is not there was on its way.
+    seen.learn.noSecret('a', secretName, undefined)
+    expect(seen.observe('a/acme')?.secret).toBeDefined()
+    seen.learn.noSecret('a', secretName, seen.learn.secretSeen('a', secretName))
     expect(seen.observe('a/acme')?.secret).toBeUndefined()
     seen.learn.noJob('a', 'one')
     expect(seen.observe('a/acme')?.runs).toEqual([])

@@ -14,7 +14,7 @@ function progressOf(told: Told, seconds: number): Progress {
     ...(percent !== undefined && { percent }),
     ...(left !== undefined && { estimatedCompletionTime: at(seconds + left).toISOString() }),
     ...(waitingFor !== undefined && { waitingFor }),
-    measures: { records, requests, bytes: 0, throttled: 0, throttledSeconds: 0, retries: {}, streams: [] },
+    measures: { records, requests, bytes: 0, throttled: 0, throttledSeconds: 0, retries: {}, codes: [], streams: [] },
   }
 }
 

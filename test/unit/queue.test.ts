@@ -1,7 +1,10 @@
 /** The queue of keys. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createQueue } from '../../src/controller/queue.ts'
+import { createQueue, type QueueMetrics } from '../../src/controller/queue.ts'
+
+const nothing = () => undefined
+const uncounted: QueueMetrics = { added: nothing, depth: nothing, began: nothing, ended: nothing, retried: nothing }
 
 type Deferred = { promise: Promise<Date | undefined>; resolve: (at?: Date) => void; reject: (error: Error) => void }
 
@@ -23,8 +26,10 @@ function aQueue(workers = 2) {
       return end.promise
     },
     onError: (key, _, retryMs) => errors.push({ key, retryMs }),
+    metrics: uncounted,
     now: () => new Date(),
-    random: () => 0,
+    monotonic: () => performance.now(),
+    random: () => 0.5,
   })
   const take = async (key: string) => {
     await expect.poll(() => open.findIndex((one) => one.key === key), { interval: 1 }).toBeGreaterThanOrEqual(0)
@@ -44,7 +49,7 @@ test('a key added many times while it waits is worked on once', async () => {
   for (let count = 0; count < 5; count += 1) queue.add('second')
   ;(await take('first')).resolve()
   ;(await take('second')).resolve()
-  await queue.drain()
+  await queue.shutDownWithDrain()
   expect(started).toEqual(['first', 'second'])
 })
 
@@ -56,7 +61,7 @@ test('a key added while it is worked on is worked on once more, afterwards', asy
   expect(started).toEqual(['a'])
   ;(await take('a')).resolve()
   ;(await take('a')).resolve()
-  await queue.drain()
+  await queue.shutDownWithDrain()
   expect(started).toEqual(['a', 'a'])
 })
 
@@ -66,7 +71,7 @@ test('a key that fails comes back, each time after twice as long', async () => {
   ;(await take('a')).reject(new Error('no'))
   ;(await take('a')).reject(new Error('no'))
   ;(await take('a')).resolve()
-  await queue.drain()
+  await queue.shutDownWithDrain()
   expect(errors.map(({ retryMs }) => retryMs)).toEqual([250, 500])
 })
 
@@ -76,16 +81,76 @@ test('a key comes back when it asked to', async () => {
   const begin = performance.now()
   ;(await take('a')).resolve(new Date(Date.now() + 100))
   ;(await take('a')).resolve()
-  await queue.drain()
+  await queue.shutDownWithDrain()
   expect(started).toEqual(['a', 'a'])
   expect(performance.now() - begin).toBeGreaterThanOrEqual(95)
+})
+
+test('what has changed overtakes what is merely due, and is worked on once', async () => {
+  const { queue, started, take } = aQueue(1)
+  queue.add('first')
+  for (const key of ['a', 'b', 'c']) queue.addRoutine(key)
+  queue.add('b')
+  queue.add('new')
+  for (const key of ['first', 'b', 'new', 'a', 'c']) (await take(key)).resolve()
+  await queue.shutDownWithDrain()
+  expect(started).toEqual(['first', 'b', 'new', 'a', 'c'])
+})
+
+test('of several times to come back the earliest counts, and the others are forgotten', async () => {
+  const { queue, started, take } = aQueue()
+  queue.addAfter('a', 60_000)
+  queue.addAfter('a', 20)
+  queue.addAfter('a', 40)
+  ;(await take('a')).resolve()
+  queue.add('b')
+  ;(await take('b')).resolve(new Date(Date.now() + 100))
+  ;(await take('b')).resolve()
+  await queue.shutDownWithDrain()
+  expect(started).toEqual(['a', 'b', 'b'])
+})
+
+test('tells how much waits, in which lane, how long it waited and took, and how it ended', async () => {
+  const told: string[] = []
+  let clock = 0
+  const queue = createQueue({
+    workers: 1,
+    work: async (key) => {
+      clock += 1000
+      if (key === 'bad') throw new Error('no')
+      return key === 'again' ? new Date(60_000) : undefined
+    },
+    onError: nothing,
+    metrics: {
+      added: () => told.push('added'),
+      depth: (lane, waiting) => told.push(`${lane} ${waiting}`),
+      began: (lane, waited) => told.push(`${lane} waited ${waited}`),
+      ended: (seconds, result) => told.push(`${result} in ${seconds}`),
+      retried: () => told.push('retried'),
+    },
+    now: () => new Date(0),
+    monotonic: () => clock,
+    random: () => 0.5,
+  })
+  queue.add('good')
+  queue.addRoutine('bad')
+  queue.add('again')
+  expect([queue.len(), [...queue.running()], queue.lastMoved()]).toEqual([2, [0], 0])
+  await expect.poll(() => told.at(-1), { interval: 1 }).toBe('retried')
+  await queue.shutDownWithDrain()
+  const ofGood = ['added', 'urgent 1', 'urgent 0', 'urgent waited 0']
+  expect(told.slice(0, 8)).toEqual([...ofGood, 'added', 'routine 1', 'added', 'urgent 1'])
+  expect(told.slice(8)).toEqual([
+    ...['success in 1', 'urgent 0', 'urgent waited 0', 'requeue_after in 1', 'retried'],
+    ...['routine 0', 'routine waited 1', 'error in 1', 'retried'],
+  ])
 })
 
 test('a drained queue ends what is under way and begins nothing', async () => {
   const { queue, started, take } = aQueue(1)
   queue.add('a')
   queue.add('b')
-  const drained = queue.drain()
+  const drained = queue.shutDownWithDrain()
   queue.add('c')
   ;(await take('a')).resolve(new Date())
   await drained
@@ -121,8 +186,10 @@ test('one worker per key, never more than there are workers, and no key is forgo
           onError: (_, error) => {
             throw error
           },
+          metrics: uncounted,
           now: () => new Date(),
-          random: () => 0,
+          monotonic: () => performance.now(),
+          random: () => 0.5,
         })
         for (const [index, key] of keys.entries()) {
           clock += 1
@@ -133,7 +200,7 @@ test('one worker per key, never more than there are workers, and no key is forgo
         await expect
           .poll(() => [...lastAdded].every(([key, added]) => (lastWorked.get(key) ?? 0) > added), { interval: 1 })
           .toBe(true)
-        await queue.drain()
+        await queue.shutDownWithDrain()
         expect(most).toBeLessThanOrEqual(workers)
       },
     ),

@@ -44,6 +44,20 @@ describe('from another process', () => {
     await probe.close()
   })
 
+  test('accounts whose names begin alike are made as they are asked for, each on its own', async () => {
+    const latency = { effect: { kind: 'latency', milliseconds: 1 } } as const
+    await control.accounts('many-', { users: { count: 3 } }, [latency])
+    expect(await control.find('many-7').userCount()).toBe(3)
+    await control.find('many-7').addUser()
+    const probe = createProbe(simulator, 'many-8')
+    await probe.signIn()
+    expect(await control.find('many-8').ledger.countByStatus()).toEqual({ 201: 1 })
+    expect(await control.find('many-8').faults()).toMatchObject([{ kind: 'latency', struck: 1 }])
+    expect(await control.find('many-8').userCount()).toBe(3)
+    await expect(control.find('man').userCount()).rejects.toThrow('no account man')
+    await probe.close()
+  })
+
   test('what is lazy streams, hostile strings and all', async () => {
     const remote = await control.account('acme', { hostileStrings: true, recordServed: true })
     const local = simulator.find('acme')

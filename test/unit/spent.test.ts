@@ -1,6 +1,6 @@
 /** The operator's own books of what accounts were asked in the last minute. */
 import { expect, test } from 'vitest'
-import { createSpentLedger } from '../../src/controller/spent.ts'
+import { createSpentLedger, spentByNeighbours } from '../../src/controller/spent.ts'
 
 const START = 1_000_000
 
@@ -49,4 +49,20 @@ test('a connector that goes leaves all of its minute behind, from when its pods 
   expect(ledger.forRun('acme')).toEqual([{ requests: 60, secondsAgo: 30 }])
   at(175)
   expect(ledger.forRun('acme')).toEqual([])
+})
+
+test('runs of other connectors of the account count by their age, and one that died as all that it may have spent', () => {
+  const now = new Date('2026-11-23T08:01:00Z')
+  const spent = [
+    { requests: 5, secondsAgo: 10 },
+    { requests: 2, secondsAgo: 55 },
+  ]
+  const ended = { budget: { at: '2026-11-23T08:00:50Z', spent } }
+  const holder = { run: 'x', slot: 1, pod: 'p', claimTime: '2026-11-23T08:00:00Z', released: false }
+  const died = { holder: { ...holder, renewTime: '2026-11-23T08:00:40Z' } }
+  const all = [{ requests: 200 }]
+  expect(spentByNeighbours([{}, ended], all, now)).toEqual([{ requests: 5, secondsAgo: 20 }])
+  expect(spentByNeighbours([died], all, now)).toEqual([{ requests: 200, secondsAgo: 5 }])
+  const longAgo = { holder: { ...holder, renewTime: '2026-11-22T08:00:40Z' } }
+  expect(spentByNeighbours([longAgo], all, now)).toEqual([])
 })

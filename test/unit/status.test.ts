@@ -1,12 +1,11 @@
 /** The table of docs/design.md, "Status": each row, judged through the public seam of the operator's rules. */
 import { describe, expect, test } from 'vitest'
-import { decide } from '../../src/connector/decide.ts'
 import type { Reason } from '../../src/connector/reasons.ts'
 import { REASONS } from '../../src/connector/reasons.ts'
 import type { Connector } from '../../src/connector/schema.ts'
 import { type Status, status as statusSchema } from '../../src/connector/status.ts'
 import { summarise } from '../../src/connector/summary.ts'
-import { aConnector, aLastRun, at, observed, START, tested, withStatus } from './fixtures/connectors.ts'
+import { aConnector, aLastRun, at, judge, observed, START, tested, withStatus } from './fixtures/connectors.ts'
 
 const none = statusSchema.parse({})
 
@@ -17,7 +16,7 @@ function row(status: Status): string[] {
 }
 
 function shown(connector: Connector, status: Status, now: Date): Status {
-  return decide(observed(withStatus(connector, status)), now).status
+  return judge(observed(withStatus(connector, status)), now).status
 }
 
 /** The status after tests that ended with these reasons, ten seconds apart. */
@@ -84,7 +83,7 @@ test('Secret missing, less than 5 min: Error, and waiting for it', () => {
 test('Secret missing for 5 min: stalled, though nothing else has happened', () => {
   const connector = aConnector()
   const missing = summarise(connector, tested(connector, none, 'SecretNotFound', at(10), 'missing'), at(10))
-  const look = (now: Date) => decide(observed(withStatus(connector, missing), { secret: undefined }), now)
+  const look = (now: Date) => judge(observed(withStatus(connector, missing), { secret: undefined }), now)
   expect(row(look(at(309)).status)).toEqual(['Error', 'False', 'False', 'True', '–'])
   expect(look(at(20)).wakeAt).toEqual(at(310))
   expect(row(look(at(310)).status)).toEqual(['Error', 'False', 'False', '–', 'True'])
@@ -104,7 +103,7 @@ test.each(lasting)('%s stays until someone acts: stalled', (reason) => {
   expect(row(status)).toEqual(['Error', 'False', 'False', '–', 'True'])
   expect(status.conditions?.find((one) => one.type === 'Ready')).toMatchObject({
     reason,
-    message: `It says ${reason}.`,
+    message: `It says ${reason}. See docs/reasons.md#${reason.toLowerCase()}.`,
   })
   expect(row(afterTests(aConnector(), undefined, reason))).toEqual(['Error', 'False', 'False', '–', 'True'])
 })
@@ -133,7 +132,7 @@ describe.each(passing)('%s, which is no answer', (reason) => {
     const waits: number[] = []
     for (let failures = 1; failures <= 9; failures += 1) {
       const status = afterTests(aConnector(), ...Array<Reason>(failures).fill(reason))
-      const { wakeAt } = decide(observed(withStatus(aConnector(), status)), at(10 * failures + 1))
+      const { wakeAt } = judge(observed(withStatus(aConnector(), status)), at(10 * failures + 1))
       waits.push(((wakeAt?.getTime() ?? 0) - at(10 * failures).getTime()) / 1000)
     }
     expect(waits).toEqual([10, 30, 60, 120, 240, 480, 900, 900, 900])
@@ -178,6 +177,16 @@ test('Reconciling and Stalled are never both there, and never there but True', (
       }
     }
   }
+})
+
+test('what stays until someone acts names its page in the docs, and keeps to the longest message', () => {
+  const said = (status: Status) => status.conditions?.find((one) => one.type === 'Ready')?.message ?? ''
+  expect(said(afterTests(aConnector(), 'NotAdmin'))).toBe('It says NotAdmin. See docs/reasons.md#notadmin.')
+  expect(said(afterTests(aConnector(), 'NetworkError', 'NetworkError', 'NetworkError'))).not.toContain('docs/')
+  const lastRun = aLastRun({ result: 'Failed', reason: 'SinkUnavailable', message: 'x'.repeat(1024) })
+  const long = said(shown(aConnector(), { ...afterTests(aConnector(), undefined), sync: { lastRun } }, at(60)))
+  expect(long).toHaveLength(1024)
+  expect(long).toMatch(/x… See docs\/reasons\.md#sinkunavailable\.$/)
 })
 
 test('a transition time moves only when the status moves', () => {

@@ -203,7 +203,14 @@ export function modelClient(
     now: async () => clock.now(),
     waiting: () => undefined,
     sideBySide: () => sideBySide,
-    usage: () => ({ requests, throttled: 0, throttledMs: 0, retries: {}, spent: [{ secondsAgo: 0, requests }] }),
+    usage: () => ({
+      requests,
+      throttled: 0,
+      throttledMs: 0,
+      retries: {},
+      codes: {},
+      spent: [{ secondsAgo: 0, requests }],
+    }),
     close: () => {},
   }
 }

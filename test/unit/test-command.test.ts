@@ -1,11 +1,11 @@
 /** `zendesk-connector test`: manifests in, verdict out, as a pull request's check runs it. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { parse } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { connectorYaml, documents, secretYaml } from '../support/manifests.ts'
 
@@ -31,6 +31,7 @@ async function run(args: readonly string[], input = '', environment: NodeJS.Proc
       PATH: process.env.PATH,
       HTTPS_PROXY: simulator.proxyUrl,
       NODE_EXTRA_CA_CERTS: simulator.caFile,
+      HOME: folder,
       ...environment,
     },
   })
@@ -108,25 +109,87 @@ test('several connectors: each is tested, one bad one is enough for exit 1', asy
   expect(out).toContain('nobody.zendesk.com: Error (AccountNotFound)')
 })
 
-const misuse: [string, string[], string, string][] = [
-  ['no manifest', ['test'], '', "required option '-f, --filename <file>'"],
-  ['an unknown option', ['test', '-f', '-', '--fast'], '', "unknown option '--fast'"],
-  ['a file that is not there', ['test', '-f', '/nowhere.yaml'], '', '/nowhere.yaml cannot be read (ENOENT)'],
-  ['text that is no YAML', fromInput, 'a: b: c', 'standard input is not YAML'],
-  ['manifests without a connector', fromInput, secretYaml('acme'), 'standard input holds no ZendeskConnector'],
-  [
-    'a connector without its Secret',
-    fromInput,
-    connectorYaml(),
-    'The Secret acme-zendesk of acme is not among the manifests',
-  ],
+test('a folder is read with all that is below it', async () => {
+  await mkdir(join(folder, 'apps', 'eu'), { recursive: true })
+  simulator.account('globex')
+  await file('apps/acme.yaml', documents(secretYaml('acme'), connectorYaml()))
+  await file('apps/eu/globex.yml', documents(secretYaml('globex'), connectorYaml({ name: 'globex' })))
+  await file('apps/README.md', 'no: manifest: at all')
+  const { code, out } = await run(['test', '-f', join(folder, 'apps'), '-o', 'json'])
+  expect(
+    JSON.parse(out).connectors.map(({ name, passed }: { name: string; passed: boolean }) => [name, passed]),
+  ).toEqual([
+    ['acme', true],
+    ['globex', true],
+  ])
+  expect(code).toBe(0)
+})
+
+test('accounts are tested side by side, connectors of one account one after another', async () => {
+  const [acme, globex] = [simulator.account('acme'), simulator.account('globex')]
+  const second = connectorYaml({ name: 'second', endpoint: 'acme.zendesk.com', secret: 'acme-zendesk' })
+  const others = documents(secretYaml('globex'), connectorYaml({ name: 'globex' }))
+  expect(await run(fromInput, documents(secretYaml('acme'), connectorYaml(), second, others))).toMatchObject({
+    code: 0,
+  })
+  const requests = acme.ledger.requests()
+  const [first = -1, next = -1] = requests.flatMap(({ method }, index) => (method === 'POST' ? [index] : []))
+  expect([first, next]).toEqual([0, requests.length / 2])
+  expect(globex.ledger.requests()[0]?.at).toBeLessThan(requests[next]?.at ?? 0)
+})
+
+test('several -f are one: the Secret may stand in another file than the connector', async () => {
+  const [secret, one] = [await file('a-secret.yaml', secretYaml('acme')), await file('one.yaml', connectorYaml())]
+  expect(await run(['test', '-f', one, '-f', secret])).toMatchObject({ code: 0 })
+})
+
+test('offline, Zendesk is not asked, and everything else is', async () => {
+  const account = simulator.account('acme')
+  const good = await run([...fromInput, '--offline'], documents(secretYaml('acme'), connectorYaml()))
+  expect(good).toMatchObject({ code: 0, error: '' })
+  expect(good.out).toContain('acme  acme.zendesk.com: Good, as far as can be said without Zendesk')
+  const bad = await run([...fromInput, '--offline'], connectorYaml())
+  expect(bad).toMatchObject({ code: 1 })
+  expect(bad.out).toContain('The Secret acme-zendesk is not among the manifests')
+  expect(await run([...fromInput, '--offline', '--allow-missing-secrets'], connectorYaml())).toMatchObject({ code: 0 })
+  expect(account.ledger.count()).toBe(0)
+})
+
+test('a pull request is shown the line: annotations as GitHub reads them, exit 1', async () => {
+  const path = await file('wrong.yaml', documents(secretYaml('acme'), connectorYaml({ spec: { sinks: {} } })))
+  const { code, out } = await run(['test', '--offline', '-f', path, '-o', 'github'])
+  expect(out).toContain('line=22,col=3,title=security/acme%3A Manifest::There is no field spec.sinks: unknown field.')
+  expect(code).toBe(1)
+})
+
+const wrong: [string, string, string][] = [
+  ['text that is no YAML', 'a: b: c', 'standard input:1: This is not YAML (BLOCK_AS_IMPLICIT_KEY).'],
+  ['a connector without its Secret', connectorYaml(), 'to test it now give --client-id and --client-secret-file'],
   [
     'an endpoint that the API server would refuse',
-    fromInput,
     connectorYaml({ endpoint: 'evil.com' }),
-    'spec.endpoint: must be the address of one Zendesk account',
+    'standard input:7: spec.endpoint: must be the address of one Zendesk account',
   ],
-  ['a field that does not exist', fromInput, connectorYaml({ spec: { sinks: {} } }), 'unknown field spec.sinks'],
+]
+test.each(wrong)('%s does not pass: exit 1, the line and one sentence', async (_, input, sentence) => {
+  const { code, out } = await run(fromInput, input)
+  expect(out).toContain(sentence)
+  expect(code).toBe(1)
+})
+
+const misuse: [string, string[], string, string][] = [
+  ['no manifest', ['test'], '', "required option '-f, --filename <path...>'"],
+  ['an unknown option', ['test', '-f', '-', '--fast'], '', "unknown option '--fast'"],
+  ['a file that is not there', ['test', '-f', '/nowhere.yaml'], '', '/nowhere.yaml cannot be read (ENOENT)'],
+  ['manifests without a connector', fromInput, secretYaml('acme'), 'standard input: there is no ZendeskConnector'],
+  [
+    'what means something offline only',
+    [...fromInput, '--allow-missing-secrets'],
+    connectorYaml(),
+    '--allow-missing-secrets needs --offline',
+  ],
+  ['a cluster that nobody has named', ['status', 'acme'], '', 'There is no kubeconfig: name one with --kubeconfig'],
+  ['standard input twice', [...fromInput, '-f', '-'], connectorYaml(), 'Standard input can be read once only'],
   [
     'an id without a secret',
     [...fromInput, '--client-id', 'x'],
@@ -150,8 +213,27 @@ test.each(['http://me:canary@proxy:3128', 'me:canary@proxy:3128'])(
   },
 )
 
-test.each([[[]], [['operator']], [['sync']], [['test']]])('%j --help says what it is for', async (args) => {
-  const { code, out } = await run([...args, '--help'])
-  expect(code).toBe(0)
-  expect(out).toContain('Usage: zendesk-connector')
+test('status of a cluster that does not answer is one sentence, exit 1', async () => {
+  const kubeconfig = await file('kubeconfig', deadKubeconfig)
+  expect(await run(['status', 'acme', '--kubeconfig', kubeconfig])).toEqual({
+    code: 1,
+    out: '',
+    error: 'The cluster cannot be asked: no connection to the API server (ECONNREFUSED).\n',
+  })
 })
+
+const deadKubeconfig = stringify({
+  clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:1' } }],
+  users: [{ name: 'u', user: {} }],
+  contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+  'current-context': 'x',
+})
+
+test.each([[[]], [['operator']], [['sync']], [['test']], [['status']]])(
+  '%j --help says what it is for',
+  async (args) => {
+    const { code, out } = await run([...args, '--help'])
+    expect(code).toBe(0)
+    expect(out).toContain('Usage: zendesk-connector')
+  },
+)

@@ -35,6 +35,10 @@ export type Cluster = {
   readonly api: Api
   /** The process node, to pause or kill. */
   readonly node?: Running
+  /** etcd, kube-apiserver, kube-controller-manager and kube-scheduler, to pause, kill and start again. */
+  readonly parts: readonly Running[]
+  /** Adds a process node of that name to `node-1`. */
+  addNode(name: string): Promise<Running>
   /** Runs kubectl and returns what it printed. */
   kubectl(...args: string[]): Promise<string>
   /** Runs kubectl with something on its standard input, as `apply -f -` wants. */
@@ -56,6 +60,8 @@ export type ClusterOptions = {
   readonly node?: 'process' | 'none'
   /** How pods see their volumes; by default in a mount namespace of their own wherever that works. */
   readonly isolation?: 'mounts' | 'paths'
+  /** Rules of the audit policy, for those who want to know more of some requests than who asked for what. */
+  readonly auditRules?: readonly object[]
   readonly onProgress?: (line: string) => void
 }
 
@@ -76,7 +82,8 @@ async function start(tools: string, options: ClusterOptions): Promise<Cluster> {
   const household = await foundHousehold(folder)
   try {
     const authority = await createAuthority('zendesk-connector test cluster')
-    const { server, admin } = await startControlPlane({ tools, folder, authority })
+    const auditRules = options.auditRules ?? []
+    const { server, admin, parts } = await startControlPlane({ tools, folder, authority, auditRules })
     const kubeconfig = join(folder, 'kubeconfigs', 'admin')
     const kubectlPath = join(tools, 'kubectl')
     const kubectl = runKubectl(kubectlPath, folder, kubeconfig)
@@ -85,6 +92,8 @@ async function start(tools: string, options: ClusterOptions): Promise<Cluster> {
     const node = options.node === 'none' ? {} : { node: await startProcessNode(nodeOptions) }
     return {
       ...node,
+      parts,
+      addNode: (name) => startProcessNode({ ...nodeOptions, name }),
       kubeconfig,
       server,
       folder,

@@ -13,7 +13,13 @@ import { writeKubeconfig } from './kubeconfig.ts'
 import { type Running, startProcess } from './processes.ts'
 
 /** What starting a control plane takes: the built tools, a household's folder and the authority that all trust. */
-export type ControlPlaneOptions = { readonly tools: string; readonly folder: string; readonly authority: Authority }
+export type ControlPlaneOptions = {
+  readonly tools: string
+  readonly folder: string
+  readonly authority: Authority
+  /** Rules of the audit policy that go before the one for all: see ClusterOptions. */
+  readonly auditRules?: readonly object[]
+}
 
 /** A control plane that answers. */
 export type ControlPlane = { readonly server: string; readonly admin: Api; readonly parts: readonly Running[] }
@@ -44,12 +50,12 @@ const controllers = [
   'ttl-after-finished-controller',
 ]
 
-const auditPolicy = {
+const auditPolicy = (rules: readonly object[]) => ({
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
   omitStages: ['RequestReceived', 'ResponseStarted'],
-  rules: [{ level: 'Metadata' }],
-}
+  rules: [...rules, { level: 'Metadata' }],
+})
 
 /** The environment of the cluster's own processes: nothing of the developer's kubeconfig, proxy or home is seen. */
 export const bareEnvironment = (folder: string): NodeJS.ProcessEnv => ({
@@ -59,12 +65,14 @@ export const bareEnvironment = (folder: string): NodeJS.ProcessEnv => ({
 })
 
 /** Starts a control plane and waits until it serves and its controllers work. */
-export async function startControlPlane({ tools, folder, authority }: ControlPlaneOptions): Promise<ControlPlane> {
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { tools, folder, authority, auditRules = [] } = options
   const [etcdPort, peerPort, port] = await freePorts(3)
   const server = `https://127.0.0.1:${port}`
   const file = (name: string) => join(folder, name)
   await Promise.all(['certificates', 'kubeconfigs', 'home'].map((name) => mkdir(file(name), { recursive: true })))
   await writeCertificates(folder, authority, server)
+  await writeFile(file('audit-policy.json'), JSON.stringify(auditPolicy(auditRules)))
   const etcdUrl = `https://127.0.0.1:${etcdPort}`
   const certificate = (name: string) => ({
     cert: file(`certificates/${name}.crt`),
@@ -167,7 +175,6 @@ async function writeCertificates(folder: string, authority: Authority, server: s
     write('ca.crt', authority.certPem),
     write('service-accounts.key', tokens.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()),
     write('service-accounts.pub', tokens.publicKey.export({ type: 'spki', format: 'pem' }).toString()),
-    writeFile(join(folder, 'audit-policy.json'), JSON.stringify(auditPolicy)),
     issue('etcd', { commonName: 'etcd', ...here }),
     issue('apiserver', { commonName: 'kube-apiserver', ...here }),
     issue('kubelet-client', { commonName: 'kube-apiserver-kubelet-client' }),

@@ -17,6 +17,8 @@ export type Running = {
   isRunning(): boolean
   /** The last lines it wrote. */
   lastLines(): string
+  /** Starts it as it was started, once it has ended; its log goes on in the same file. */
+  again(): Promise<Running>
 }
 
 /** What the processes of one cluster share: a folder for their state, and a guard that cleans up. */
@@ -69,10 +71,12 @@ export function startProcess(
   const [file, ...args] = recorded(folder, name, command)
   const child = spawn(file, args, { cwd: folder, env, stdio: ['ignore', log, log], detached: true })
   closeSync(log)
+  const exited = exitOf(child).then(() => rm(join(folder, 'pids', name), { force: true }))
   return {
     name,
     pid: child.pid ?? 0,
-    exited: exitOf(child).then(() => rm(join(folder, 'pids', name), { force: true })),
+    exited,
+    again: () => exited.then(() => startProcess(folder, name, command, env)),
     isRunning: () => child.exitCode === null && child.signalCode === null,
     lastLines: () => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-12).join('\n'),
   }

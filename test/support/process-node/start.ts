@@ -16,6 +16,8 @@ export type NodeOptions = {
   readonly authority: Authority
   readonly images: Readonly<Record<string, readonly string[]>>
   readonly isolation?: Isolation
+  /** Default: `node-1`. */
+  readonly name?: string
 }
 
 /** The file that the node's process reads. */
@@ -29,11 +31,9 @@ export type Settings = {
   readonly isolation?: Isolation
 }
 
-const nodeName = 'node-1'
-
 /** Starts the node's process. */
 export async function startProcessNode(options: NodeOptions): Promise<Running> {
-  const { folder, server, admin, authority, images, isolation } = options
+  const { folder, server, admin, authority, images, isolation, name: nodeName = 'node-1' } = options
   const kubeconfig = async (name: string, commonName: string, organization: string) => {
     const file = join(folder, 'kubeconfigs', name)
     const pair = await authority.issue({ commonName, organizations: [organization] })
@@ -43,16 +43,16 @@ export async function startProcessNode(options: NodeOptions): Promise<Running> {
   const settings: Settings = {
     folder,
     nodeName,
-    kubeconfig: await kubeconfig('node', `system:node:${nodeName}`, 'system:nodes'),
-    storageKubeconfig: await kubeconfig('storage', 'storage-provisioner', 'system:masters'),
+    kubeconfig: await kubeconfig(nodeName, `system:node:${nodeName}`, 'system:nodes'),
+    storageKubeconfig: await kubeconfig(`${nodeName}-storage`, 'storage-provisioner', 'system:masters'),
     servingCertificate: await authority.issue({ commonName: nodeName, ipAddresses: ['127.0.0.1'] }),
     images,
     ...(isolation && { isolation }),
   }
-  const file = join(folder, 'node.json')
+  const file = join(folder, `${nodeName}.json`)
   await writeFile(file, JSON.stringify(settings), { mode: 0o600 })
   const main = join(import.meta.dirname, 'main.ts')
-  const node = startProcess(folder, 'process-node', [process.execPath, main, file], bareEnvironment(folder))
+  const node = startProcess(folder, `process-${nodeName}`, [process.execPath, main, file], bareEnvironment(folder))
   await until('The node is ready', [node], async () => {
     const { spec } = await admin.request<{ spec: { taints?: unknown[] } }>('GET', `/api/v1/nodes/${nodeName}`)
     await admin.request('GET', '/apis/storage.k8s.io/v1/storageclasses/standard')

@@ -1,0 +1,18 @@
+/** First tests of many connectors that come at once. */
+import type { Onlooker } from './arrivals.ts'
+import { clockMs } from './figures.ts'
+import { type Member, makeNewcomer, makeSecrets } from './fleet.ts'
+import { inParallel } from './in-parallel.ts'
+import type { Served } from './model.ts'
+import type { World } from './world.ts'
+
+/** Makes the connectors; resolves with the seconds from the first one until the last one's test is written down. */
+export async function firstTests(world: World, onlooker: Onlooker, members: readonly Member[]): Promise<number> {
+  const { api } = world.cluster
+  await makeSecrets(api, members)
+  const tested = ({ status }: Served) => status?.connectionTest?.lastTime !== undefined
+  const all = members.map((member) => onlooker.when(member, tested))
+  const began = clockMs()
+  await inParallel(members, 16, (member) => makeNewcomer(api, member))
+  return (Math.max(...(await Promise.all(all))) - began) / 1000
+}

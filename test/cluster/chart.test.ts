@@ -1,0 +1,240 @@
+/**
+ * The chart on a real API server: its dry run takes every manifest that we hand out, and what helm installs into a
+ * namespace that enforces `restricted` works, drifts nowhere, and leaves the connectors behind when it goes.
+ */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { stringify } from 'yaml'
+import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { type Cluster, startCluster } from '../support/cluster/cluster.ts'
+import { foreignCrds } from '../support/foreign-crds.ts'
+import { buildGitops, judgeHealth } from '../support/gitops.ts'
+import { buildHelm, CHART, helm, type Manifest, manifestsIn, rendered } from '../support/helm.ts'
+import { auditedStatuses, livesIn } from '../support/statuses.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const system = 'zendesk-connector-system'
+const RELEASE = 'zendesk-connector'
+
+let cluster: Cluster
+let simulator: Simulator
+/** Values of the installation: behind a company's proxy and CA, with ports that pods of one machine can share. */
+let values: object
+
+beforeAll(async () => {
+  const [started, simulated, crds] = await Promise.all([
+    startCluster({
+      name: 'chart',
+      auditRules: auditedStatuses,
+      images: { 'zendesk-connector:0.1.0': [process.execPath, join(root, 'src', 'main.ts')] },
+    }),
+    startSimulator(),
+    foreignCrds(),
+    buildHelm(),
+    buildGitops(),
+  ])
+  cluster = started
+  simulator = simulated
+  simulator.account('acme')
+  await cluster.kubectl('apply', '--server-side', ...crds.flatMap((file) => ['-f', file]))
+  for (const namespace of [system, 'security', 'sales', 'flux-system', 'argocd']) {
+    await cluster.kubectl('create', 'namespace', namespace)
+    await cluster.kubectl('label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted')
+  }
+  // kubectl gives up on one that has no status at all yet.
+  const established = () => cluster.kubectl('wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all')
+  await vi.waitFor(established, { timeout: 60_000, interval: 100 })
+  values = {
+    watchNamespaces: ['security'],
+    httpsProxy: simulator.proxyUrl,
+    caBundle: await readFile(simulator.caFile, 'utf8'),
+    extraArgs: ['--metrics-bind-address=127.0.0.1:0', '--health-probe-bind-address=127.0.0.1:0'],
+  }
+})
+afterAll(async () => {
+  await simulator?.stop()
+  await cluster?.stop()
+})
+
+const yamlOf = (manifests: readonly object[]) => manifests.map((one) => stringify(one)).join('---\n')
+const release = (command: string, ...args: string[]) =>
+  helm(
+    [command, RELEASE, ...args, '--namespace', system, '--kubeconfig', cluster.kubeconfig, '--timeout', '90s'],
+    JSON.stringify(values),
+  )
+const withValues = [CHART, '--values', '-', '--wait']
+
+/** What the API server would make of them. What stands there already may be somebody else's. */
+const dryRun = (yaml: string) =>
+  cluster.kubectlWithInput(yaml, 'apply', '--server-side', '--dry-run=server', '--force-conflicts', '-f', '-')
+
+/** Our YAML files below a folder. */
+async function yamlFiles(folder: string): Promise<string[]> {
+  const names = await readdir(join(root, folder), { recursive: true })
+  return names.filter((name) => name.endsWith('.yaml')).map((name) => join(folder, name))
+}
+
+describe('before anything is installed the API server’s dry run takes', () => {
+  const metrics = {
+    serviceMonitor: { enabled: true },
+    rules: { enabled: true },
+    dashboard: { enabled: true },
+    perConnector: false,
+  }
+  test.each([
+    ['the chart as it is', {}],
+    [
+      'the chart with everything switched on',
+      { metrics, watchNamespaces: ['security', 'sales'], httpsProxy: 'http://p:1' },
+    ],
+  ])('%s', async (_name, some) => {
+    // A pod is admitted only where its service account is there already.
+    const manifests = (await rendered(some)).map((one) => (one.kind === 'Pod' ? withoutIdentity(one) : one))
+    const said = await dryRun(yamlOf(manifests))
+    expect(said.trim().split('\n')).toHaveLength(manifests.length)
+  })
+
+  test('the kustomize base', async () => {
+    expect(await dryRun(await cluster.kubectl('kustomize', join(root, 'deploy')))).toContain('deployment.apps')
+  })
+
+  test('the pods of the chart, which restricted would refuse otherwise', async () => {
+    const manifests = await rendered(values)
+    const { metadata, spec } = deployment(manifests).spec.template
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', namespace: system, ...metadata }, spec }
+    await dryRun(stringify(withoutIdentity(pod)))
+    const open = withoutIdentity({ ...pod, spec: { ...spec, securityContext: {} } })
+    await expect(dryRun(stringify(open))).rejects.toThrow(/violates PodSecurity "restricted/)
+  })
+})
+
+function withoutIdentity({ spec: { serviceAccountName: _, ...spec }, ...pod }: Manifest): Manifest {
+  return { ...pod, spec } as Manifest
+}
+
+const deployment = (manifests: readonly Manifest[]) =>
+  manifests.find(({ kind }) => kind === 'Deployment') ?? expect.fail('there is no Deployment')
+
+/** As it is in the cluster, without what each write changes. */
+async function now({ apiVersion, kind, metadata }: Manifest) {
+  const [group] = apiVersion.includes('/') ? apiVersion.split('/') : ['']
+  const type = group ? `${kind}.${apiVersion.split('/')[1]}.${group}` : kind
+  const namespace = metadata.namespace ? ['-n', metadata.namespace] : []
+  const found = JSON.parse(await cluster.kubectl('get', type, metadata.name, ...namespace, '-o', 'json'))
+  const { resourceVersion, managedFields: _, ...rest } = found.metadata
+  const { status: __, ...object } = found
+  return { resourceVersion: resourceVersion as string, object: { ...object, metadata: rest } }
+}
+
+/** Applies what stands there already, as two others would: nothing may change, and nobody may be in another's way. */
+async function expectNoDrift(manifests: readonly Manifest[]) {
+  const before = await Promise.all(manifests.map(now))
+  const apply = (by: string) =>
+    cluster.kubectlWithInput(yamlOf(manifests), 'apply', '--server-side', `--field-manager=${by}`, '-f', '-')
+  await apply('argocd-controller')
+  await apply('kustomize-controller')
+  const twice = await Promise.all(manifests.map(now))
+  expect(twice.map(({ object }) => object)).toEqual(before.map(({ object }) => object))
+  await apply('argocd-controller')
+  const again = await Promise.all(manifests.map(now))
+  expect(again).toEqual(twice)
+}
+
+describe('installed with helm, behind a company’s proxy and CA', () => {
+  test('the operator is at work, `helm test` says so, and an example is Connected and synced', async () => {
+    const began = performance.now()
+    const notes = await release('install', ...withValues)
+    expect(notes).toContain('serves the namespaces security')
+    const example = (name: string) => ['-f', join(root, 'examples', `${name}.yaml`)]
+    await cluster.kubectl('apply', '--server-side', ...example('file-sink'))
+    await cluster.kubectl('wait', '-n', 'security', '--for=condition=Ready', 'zdc/acme', '--timeout=60s')
+    const seconds = ((performance.now() - began) / 1000).toFixed(1)
+    process.stderr.write(`From helm install to Connected on the process node: ${seconds} s\n`)
+    const told = await release('test', '--logs')
+    expect(told).toMatch(/ok: an operator leads: \S+_[0-9a-f-]{36}\n/)
+    expect(told).toMatch(/ok: the operator gives it a status: Suspended/)
+    await cluster.kubectl(
+      'wait',
+      '-n',
+      'security',
+      '--for=jsonpath={.status.sync.lastRun.result}=Succeeded',
+      'zdc/acme',
+      '--timeout=60s',
+    )
+  })
+
+  test('the API server keeps the CRD word for word', async () => {
+    const crd = (await rendered(values)).find(({ kind }) => kind === 'CustomResourceDefinition')
+    const { object } = await now(crd ?? expect.fail('there is no CRD'))
+    expect(object.spec.versions).toEqual(crd?.spec.versions)
+  })
+
+  test('nothing drifts: whoever applies the same once more changes nothing', async () => {
+    const isOurs = ({ metadata }: Manifest) => metadata.annotations?.['helm.sh/hook'] === undefined
+    await expectNoDrift((await rendered(values)).filter(isOurs))
+    const example = manifestsIn(await readFile(join(root, 'examples', 'file-sink.yaml'), 'utf8'))
+    // A Secret's stringData is never told again: it stands there as data.
+    await expectNoDrift(example.filter(({ kind }) => kind !== 'Secret'))
+    const pods = () => cluster.kubectl('get', 'pods', '-n', system, '-o', 'name')
+    const before = await pods()
+    await release('upgrade', ...withValues)
+    expect(await pods()).toBe(before)
+  })
+
+  test('the dry run takes every example and what is for Argo CD and Flux', async () => {
+    const known = (manifest: Manifest) => manifest.apiVersion !== 'argoproj.io/v1alpha1'
+    for (const file of [...(await yamlFiles('examples')), ...(await yamlFiles('gitops'))]) {
+      const manifests = manifestsIn(await readFile(join(root, file), 'utf8')).filter(known)
+      if (manifests.length === 0) continue
+      const said = await dryRun(yamlOf(manifests)).catch((error) => expect.fail(`${file}: ${error}`))
+      expect(said.trim().split('\n'), file).toHaveLength(manifests.length)
+    }
+  })
+
+  test('who may view or edit a namespace may do the same to its connectors, and nobody else', async () => {
+    await cluster.kubectl('create', 'rolebinding', 'viewers', '-n', 'security', '--clusterrole=view', '--user=vera')
+    await cluster.kubectl('create', 'rolebinding', 'editors', '-n', 'security', '--clusterrole=edit', '--user=eddi')
+    const may = async (user: string, verb: string, what = 'zendeskconnectors', subresource = '') => {
+      const args = ['auth', 'can-i', verb, what, `--subresource=${subresource}`, '-n', 'security', '--as', user]
+      return (await cluster.kubectl(...args).catch((error: Error) => error.message)).includes('yes')
+    }
+    await expect.poll(() => may('vera', 'list'), { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => may('eddi', 'create'), { timeout: 10_000 }).toBe(true)
+    expect(await may('vera', 'create')).toBe(false)
+    expect(await may('eddi', 'patch', 'zendeskconnectors', 'status')).toBe(false)
+    expect(await may('nina', 'get')).toBe(false)
+    const operator = `system:serviceaccount:${system}:zendesk-connector`
+    expect(await may(operator, 'get', 'secrets')).toBe(true)
+    const elsewhere = ['auth', 'can-i', 'get', 'secrets', '-n', 'sales', '--as', operator]
+    await expect(cluster.kubectl(...elsewhere)).rejects.toThrow()
+  })
+
+  test('Argo CD and Flux tell the same of every status that was ever written', async () => {
+    const lives = await livesIn(cluster.auditLog)
+    const statuses = lives.flatMap(({ versions }) => versions.map(({ raw }) => raw))
+    expect(statuses.length).toBeGreaterThan(3)
+    expect(await judgeHealth(statuses)).toEqual([])
+  })
+
+  test('uninstalled, it leaves the connectors; installed again, it takes them up', async () => {
+    await release('uninstall', '--wait')
+    expect(await cluster.kubectl('get', 'zdc', '-n', 'security', '-o', 'name')).toContain('/acme')
+    const mine = await cluster.kubectl('get', 'all,roles,rolebindings,networkpolicies,pdb', '-n', system, '-o', 'name')
+    const left = mine
+      .trim()
+      .split('\n')
+      .filter((name) => !name.includes('/zendesk-connector-test'))
+    expect(left).toEqual([])
+    await release('install', ...withValues)
+    await cluster.kubectl('annotate', '-n', 'security', 'zdc/acme', 'cloudapps.security/sync-requested-at=again')
+    await cluster.kubectl(
+      'wait',
+      '-n',
+      'security',
+      '--for=jsonpath={.status.lastHandledSyncRequest}=again',
+      'zdc/acme',
+      '--timeout=60s',
+    )
+  })
+})

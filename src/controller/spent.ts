@@ -35,7 +35,11 @@ export function createSpentLedger(now: () => Date, unknown: readonly TestSpent[]
     return entries
   }
   const add = (account: string, entry: Entry) => {
-    accounts.set(account, [...recent(account), entry])
+    const entries = [...recent(account), entry]
+    accounts.delete(account)
+    accounts.set(account, entries)
+    // The first was added to longest ago. Nobody may ask for an account again whose connectors are gone.
+    for (const [oldest] of accounts) if (recent(oldest).length > 0) break
   }
   const byAge = (entries: readonly Entry[]): Spent[] =>
     entries.flatMap(({ at, spent }) => {

@@ -33,7 +33,7 @@ export async function tellEvent(
   const collection = pathOf('/api/v1', namespace, 'events')
   const path = `${collection}/${eventName(name, uid, story.happening.reason)}`
   const add = async (before: number): Promise<Told> => {
-    const body = changed(story, before + story.times)
+    const body = [{ op: 'test', path: '/count', value: before }, ...changed(story, before + story.times)]
     await cluster.request('PATCH', path, { body, contentType: 'application/json-patch+json' })
     return { count: before + story.times }
   }
@@ -41,8 +41,8 @@ export async function tellEvent(
     try {
       return await add(count)
     } catch (error) {
-      // The API server has dropped it meanwhile.
-      if (!isKubeError(error, 'NotFound')) throw error
+      // The API server has dropped it meanwhile, or another leader has gone on from there.
+      if (!isKubeError(error, 'NotFound', 'Invalid')) throw error
     }
   }
   try {

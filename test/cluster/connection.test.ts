@@ -214,7 +214,7 @@ describe('zendesk-connector status', () => {
     expect(out).toContain('Connected (Connected): Connected to shown.zendesk.com.')
     expect(out).toMatch(/^AuditLogs +Passed$/m)
     expect(out).toMatch(/^Last run +Succeeded /m)
-    expect(out).toMatch(/^Next test +in 1 h .* UTC\)$/m)
+    expect(out).toMatch(/^Next test +in (1 h|59 min) .* UTC\)$/m)
     const json = await lines(['shown', '-n', 'security', '-o', 'json'])
     expect(JSON.parse(json.out)).toMatchObject({ name: 'shown', status: { connection: 'Connected' } })
   })

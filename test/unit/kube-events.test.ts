@@ -28,8 +28,11 @@ const cluster: Cluster = {
       stored.set(name ?? '', body as Stored)
     } else if (there === undefined) throw new KubeError('NotFound', 'it is not there', 404)
     else if (method === 'PATCH')
-      for (const { path: field, value } of body as { path: string; value: unknown }[])
-        Object.assign(there, { [field.slice(1)]: value })
+      for (const { op, path: field, value } of body as { op: string; path: string; value: unknown }[]) {
+        const key = field.slice(1)
+        if (op !== 'test') Object.assign(there, { [key]: value })
+        else if (Reflect.get(there, key) !== value) throw new KubeError('Invalid', 'a test has failed', 422)
+      }
     return there ?? {}
   },
   watch: async () => undefined,
@@ -132,6 +135,14 @@ test('an operator that has just begun goes on from the count that is there', asy
   await pass(5 * MINUTE)
   await events.record(acme, happened('Third.'))
   expect(calls).toEqual(['POST', 'POST', 'GET', 'PATCH', 'PATCH'])
+})
+
+test('a count that another leader has gone on from is gone on from, and not set back', async () => {
+  await events.record(acme, happened('First.'))
+  await pass(10 * MINUTE)
+  one().count = 40
+  await events.record(acme, happened('Second.'))
+  expect(one()).toMatchObject({ count: 41, message: 'Second.' })
 })
 
 test('an operator that has just begun keeps to the five minutes of the one before it', async () => {

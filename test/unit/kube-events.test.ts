@@ -140,7 +140,7 @@ test('an operator that has just begun goes on from the count that is there', asy
 test('a count that another leader has gone on from is gone on from, and not set back', async () => {
   await events.record(acme, happened('First.'))
   await pass(10 * MINUTE)
-  one().count = 40
+  Object.assign(one() ?? {}, { count: 40 })
   await events.record(acme, happened('Second.'))
   expect(one()).toMatchObject({ count: 41, message: 'Second.' })
 })

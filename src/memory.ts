@@ -1,6 +1,6 @@
 /**
  * How much memory a sync run takes. By default V8 and the HTTP parser in undici would rather have speed: a run of any
- * size comes to 270 MiB, of which 12 are in use. What is said here makes it 110, and costs about a tenth of the speed.
+ * size comes to 270 MiB, of which 15 are in use. What is said here makes it 120, and costs about a tenth of the speed.
  * Said at run time and not by options of `node`, it holds however the program is started.
  */
 import { setFlagsFromString } from 'node:v8'

@@ -10,6 +10,7 @@ import type { Checkpoint } from '../../src/connector/run.ts'
 import { claim, Fenced } from '../../src/sync/checkpoint.ts'
 import { systemClock } from '../../src/sync/clock.ts'
 import { fileCheckpoint } from '../../src/sync/file-checkpoint.ts'
+import { aProgress } from './fixtures/connectors.ts'
 
 const module = join(import.meta.dirname, '..', '..', 'src', 'sync', 'file-checkpoint.ts')
 
@@ -72,18 +73,8 @@ describe('a checkpoint in a folder', () => {
   })
 
   it('fences the run that another takes over from', async () => {
-    const measures = {
-      records: 0,
-      requests: 0,
-      bytes: 0,
-      throttled: 0,
-      throttledSeconds: 0,
-      retries: {},
-      codes: [],
-      streams: [],
-    }
     const { signal } = new AbortController()
-    const options = { clock: systemClock, signal, progress: () => ({ sentence: '', measures }) }
+    const options = { clock: systemClock, signal, progress: () => aProgress('') }
     const who = { run: 'a', slot: 1, pod: 'a', account: 'acme', sink: 'file/local' }
     const [first, second] = [fileCheckpoint(folder), fileCheckpoint(folder)]
     const held = await claim(first, who, options)

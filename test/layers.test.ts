@@ -12,7 +12,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   sync: ['connector', 'zendesk'],
   controller: ['connector'],
   kube: ['connector'],
-  metrics: ['connector'],
+  // The ports that it counts for.
+  metrics: ['connector', 'controller', 'kube'],
 }
 
 /** A package → the only folders that import it; others are free. */

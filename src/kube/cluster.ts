@@ -33,7 +33,7 @@ export type WatchCall = Pick<Call, 'query' | 'accept'> & {
   readonly onEvent: (event: unknown) => void
 }
 
-/** What is counted of calls: see src/metrics/rest.ts. */
+/** What is counted of calls. */
 export type RestMetrics = {
   /** There was an answer; `code` is its HTTP status, `<error>` where there was none. */
   answered(call: { readonly method: string; readonly host: string; readonly code: string }): void

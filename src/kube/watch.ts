@@ -6,9 +6,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Cluster } from './cluster.ts'
+import { createDoor, type DoorOptions } from './door.ts'
 import { fromAnswer, isKubeError, KubeError } from './errors.ts'
+import { createLists, type Lists } from './lists.ts'
 import { createPulse, type Pulse } from './pulse.ts'
-import { type Change, createStore, type Kept, storeKey } from './store.ts'
+import type { Kept } from './store.ts'
 
 const SECOND = 1000
 /** The longest pause before the next try: what an API server that is back waits for at most. */
@@ -29,7 +31,7 @@ const STALL = (WATCH_SECONDS.most + LATE_SECONDS) * SECOND
 const SLACK = 60 * SECOND
 
 /** A collection and what to keep of it. */
-export type WatchOptions<T extends Kept> = {
+export type WatchOptions<T extends Kept> = DoorOptions<T> & {
   /** `/api/v1`, `/apis/batch/v1`. */
   readonly api: string
   readonly plural: string
@@ -39,11 +41,6 @@ export type WatchOptions<T extends Kept> = {
   readonly fieldSelector?: string
   /** Fetches no more than metadata: the server leaves spec, data and status out. */
   readonly metadataOnly?: boolean
-  /** What is kept of an object: undefined for one that nobody reads; throws for one that cannot be read. */
-  readonly keep: (raw: unknown) => T | undefined
-  readonly onChange: Change<T>
-  /** An object that `keep` could not read; it is left out, and told once until it can be read again. */
-  readonly onMalformed: (key: string, error: unknown) => void
   /** A handler that threw, or a list or watch that failed and is tried again. */
   readonly onProblem: (problem: unknown) => void
   readonly signal: AbortSignal
@@ -71,9 +68,6 @@ export type Collection<T extends Kept> = {
   readonly ended: Promise<void>
 }
 
-const identity = z.object({
-  metadata: z.object({ namespace: z.string(), name: z.string(), uid: z.string(), resourceVersion: z.string() }),
-})
 const listPage = z.object({
   metadata: z.object({ resourceVersion: z.string(), continue: z.string().optional() }),
   items: z.array(z.unknown()).nullable(),
@@ -85,47 +79,10 @@ const bookmark = z.object({ metadata: z.object({ resourceVersion: z.string() }) 
 export function watchCollection<T extends Kept>(cluster: Cluster, options: WatchOptions<T>): Collection<T> {
   const { signal, onProblem, stallMilliseconds = STALL } = options
   const selectors = { labelSelector: options.labelSelector, fieldSelector: options.fieldSelector }
-  const store = createStore<T>((key, before, after) => guarded(() => options.onChange(key, before, after)))
-  const malformed = new Map<string, string>()
-
-  function guarded(work: () => void): void {
-    try {
-      work()
-    } catch (error) {
-      onProblem(error)
-    }
-  }
-
-  // One object that cannot be read never stops the others, and what was known of it is no longer true.
-  function keep(raw: unknown): T | undefined {
-    const who = identity.safeParse(raw)
-    const key = who.success ? storeKey(who.data) : 'unknown'
-    try {
-      const kept = options.keep(raw)
-      malformed.delete(key)
-      return kept
-    } catch (error) {
-      const text = String(error)
-      if (malformed.get(key) !== text) guarded(() => options.onMalformed(key, error))
-      malformed.set(key, text)
-      return undefined
-    }
-  }
-
-  function take(raw: unknown, put: (object: T) => void): void {
-    const kept = keep(raw)
-    const who = identity.safeParse(raw)
-    if (kept) put(kept)
-    else if (who.success) store.delete(who.data)
-  }
-
-  function forget(last: Kept): void {
-    malformed.delete(storeKey(last))
-    store.delete(last)
-  }
+  const door = createDoor(options)
 
   async function list(path: string, namespace: string | undefined, { beat }: Pulse): Promise<string> {
-    const listing = store.relist(namespace, performance.now())
+    const listing = door.relist(namespace, performance.now())
     let next: string | undefined
     for (;;) {
       const query = { ...selectors, limit: PAGE, continue: next }
@@ -133,10 +90,7 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
       beat()
       const page = parse(listPage, answer)
       const version = page.metadata.resourceVersion
-      for (const item of page.items ?? []) {
-        const object = keep(item)
-        if (object) listing.take(object, version)
-      }
+      for (const item of page.items ?? []) listing.take(item, version)
       next = page.metadata.continue || undefined
       if (next !== undefined) continue
       listing.done(version)
@@ -170,8 +124,8 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
         onEvent: (event) => {
           const { type, object } = parse(watchEvent, event)
           if (type === 'ERROR') throw fromAnswer(500, object)
-          if (type === 'DELETED') forget(parse(identity, object))
-          else if (type !== 'BOOKMARK') take(object, store.put)
+          if (type === 'DELETED') door.end(object)
+          else if (type !== 'BOOKMARK') door.put(object)
           moved(parse(bookmark, object).metadata.resourceVersion)
         },
       })
@@ -191,7 +145,7 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
         await watch(path, version, lists.asked(), (seen) => {
           pulse.beat()
           version = seen
-          store.passed(seen, namespace)
+          door.passed(seen, namespace)
         })
       } catch (error) {
         if (signal.aborted) return
@@ -227,8 +181,8 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
   // Nobody may be waiting for it when the signal ends it early.
   synced.catch(() => {})
   return {
-    get: store.get,
-    values: store.values,
+    get: door.get,
+    values: door.values,
     synced,
     alive: () => {
       const silence = loops.map(({ pulse }) => pulse.silence()).find((seconds) => seconds !== undefined)
@@ -236,61 +190,12 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
       return `${options.plural} have been neither listed nor watched for ${silence} s, and nothing failed: the loop hangs`
     },
     unsynced: () => (isSynced ? undefined : `${options.plural} have not been listed yet`),
-    learn(raw) {
-      // A deletion may be answered with a Status: that is no object, and the watch tells.
-      if (identity.safeParse(raw).success) take(raw, store.putOwn)
-    },
-    forget(key) {
-      const known = store.get(key)
-      if (known !== undefined) store.delete(known)
-    },
+    learn: door.putOwn,
+    forget: door.forget,
     refresh: async () => {
       await Promise.all(loops.map(({ lists }) => lists.ask()))
     },
     ended: Promise.all(loops.map(({ end }) => end)).then(() => undefined),
-  }
-}
-
-type Lists = ReturnType<typeof createLists>
-
-/** Lists that somebody waits for: the first one, and those asked for later, which end the watch. */
-function createLists() {
-  let waiting: PromiseWithResolvers<void> | undefined
-  let ending: { readonly error: unknown } | undefined
-  let watching = new AbortController()
-  const latest = () => waiting
-
-  return {
-    /** Resolves when a list that began after this call was taken in. */
-    ask(): Promise<void> {
-      if (ending !== undefined) return Promise.reject(ending.error)
-      waiting ??= Promise.withResolvers()
-      watching.abort()
-      return waiting.promise
-    },
-    isAsked: () => waiting !== undefined,
-    /** Aborted when a list is asked for. */
-    asked: () => watching.signal,
-    async fulfil(list: () => Promise<string>): Promise<string> {
-      const current = waiting
-      waiting = undefined
-      watching = new AbortController()
-      try {
-        const version = await list()
-        current?.resolve()
-        return version
-      } catch (error) {
-        // Whoever waits for this one waits for the next.
-        const next = latest()
-        if (next === undefined) waiting = current
-        else if (current !== undefined) next.promise.then(current.resolve, current.reject)
-        throw error
-      }
-    },
-    end(error: unknown): void {
-      ending = { error }
-      waiting?.reject(error)
-    },
   }
 }
 

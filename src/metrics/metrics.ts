@@ -4,10 +4,12 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Observed } from '../connector/observed.ts'
+import type { QueueMetrics } from '../controller/queue.ts'
+import type { RestMetrics } from '../kube/cluster.ts'
 import { createStandings } from './connectors.ts'
 import { exposition } from './exposition.ts'
-import { createQueueMetrics, type QueueMetrics, type QueueSource } from './queue.ts'
-import { createRestMetrics, type RestMetrics } from './rest.ts'
+import { createQueueMetrics, type QueueSource } from './queue.ts'
+import { createRestMetrics } from './rest.ts'
 import { createRunFigures } from './runs.ts'
 
 export type Metrics = {

@@ -1,18 +1,8 @@
 /** The queue and its workers, named and bucketed as client-go and controller-runtime do, so that their dashboards fit. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { Lane, QueueMetrics } from '../controller/queue.ts'
 
-/** The port of src/controller/queue.ts. All times in seconds. */
-export type QueueMetrics = {
-  added(): void
-  /** Keys that wait now. */
-  depth(lane: Lane, waiting: number): void
-  /** A worker began on a key that had waited for so long. */
-  began(lane: Lane, waitedSeconds: number): void
-  ended(seconds: number, result: Result): void
-  retried(): void
-}
-type Lane = 'urgent' | 'routine'
-type Result = 'success' | 'requeue_after' | 'error'
+type Result = Parameters<QueueMetrics['ended']>[1]
 
 /** As controller-runtime names a controller: by its kind in small letters. */
 const CONTROLLER = 'zendeskconnector'

@@ -1,13 +1,6 @@
 /** Calls to the API server, named as client-go does. */
 import { Counter, Histogram, type Registry } from 'prom-client'
-
-/** The port of src/kube/cluster.ts. */
-export type RestMetrics = {
-  /** The API server answered; `code` is the HTTP status, `<error>` where there was no answer. */
-  answered(call: { readonly method: string; readonly host: string; readonly code: string }): void
-  /** A call other than a watch has ended, its body in hand or lost. */
-  took(call: { readonly method: string; readonly host: string; readonly seconds: number }): void
-}
+import type { RestMetrics } from '../kube/cluster.ts'
 
 const SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60]
 

@@ -139,15 +139,15 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     'root-ca-file': ca,
     'leader-elect': 'false',
     'secure-port': '0',
-    'kube-api-qps': '200',
-    'kube-api-burst': '400',
+    'kube-api-qps': '2000',
+    'kube-api-burst': '4000',
   })
   const scheduler = start('kube-scheduler', {
     kubeconfig: file('kubeconfigs/scheduler'),
     'leader-elect': 'false',
     'secure-port': '0',
-    'kube-api-qps': '200',
-    'kube-api-burst': '400',
+    'kube-api-qps': '2000',
+    'kube-api-burst': '4000',
   })
   const parts = [etcd, apiServer, controllerManager, scheduler]
   await until('The controllers work', parts, async () => {

@@ -1,0 +1,93 @@
+/**
+ * Where objects come in from a list, a watch or an answer. One that cannot be read never stops the others, and what was
+ * known of it is no longer true; it is told of once, until it can be read again.
+ */
+import { z } from 'zod'
+import { type Change, createStore, type Kept, type Relisting, storeKey } from './store.ts'
+
+export type DoorOptions<T extends Kept> = {
+  /** What is kept of an object: undefined for one that nobody reads; throws for one that cannot be read. */
+  readonly keep: (raw: unknown) => T | undefined
+  readonly onChange: Change<T>
+  /** An object that `keep` could not read; it is left out, and told once until it can be read again. */
+  readonly onMalformed: (key: string, error: unknown) => void
+  /** A handler that threw. */
+  readonly onProblem: (problem: unknown) => void
+}
+
+export type Door<T extends Kept> = ReturnType<typeof createDoor<T>>
+
+const identity = z.object({
+  metadata: z.object({ namespace: z.string(), name: z.string(), uid: z.string(), resourceVersion: z.string() }),
+})
+
+/** A store that takes what the API server sends, whatever it is. No handler's error comes through. */
+export function createDoor<T extends Kept>(options: DoorOptions<T>) {
+  const store = createStore<T>((key, before, after) => guarded(() => options.onChange(key, before, after)))
+  const malformed = new Map<string, string>()
+
+  function guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      options.onProblem(error)
+    }
+  }
+
+  function keep(raw: unknown): T | undefined {
+    const who = identity.safeParse(raw)
+    const key = who.success ? storeKey(who.data) : 'unknown'
+    try {
+      const kept = options.keep(raw)
+      malformed.delete(key)
+      return kept
+    } catch (error) {
+      const text = String(error)
+      if (malformed.get(key) !== text) guarded(() => options.onMalformed(key, error))
+      malformed.set(key, text)
+      return undefined
+    }
+  }
+
+  function take(raw: unknown, put: (object: T) => void): void {
+    const who = identity.safeParse(raw)
+    const kept = keep(raw)
+    if (kept) put(kept)
+    else if (who.success) store.delete(who.data)
+  }
+
+  return {
+    get: store.get,
+    values: store.values,
+    passed: store.passed,
+    /** An object of a watch. */
+    put: (raw: unknown) => take(raw, store.put),
+    /** The answer to a write of our own. A deletion may be answered with a Status: that is no object, and the watch tells. */
+    putOwn(raw: unknown): void {
+      if (identity.safeParse(raw).success) take(raw, store.putOwn)
+    },
+    /** The object that a watch tells the end of. */
+    end(raw: unknown): void {
+      const last = identity.safeParse(raw)
+      if (!last.success) return
+      malformed.delete(storeKey(last.data))
+      store.delete(last.data)
+    },
+    /** The answer that an object is not there. */
+    forget(key: string): void {
+      const known = store.get(key)
+      if (known !== undefined) store.delete(known)
+    },
+    /** See Store. */
+    relist(namespace: string | undefined, since: number): Relisting<unknown> {
+      const listing = store.relist(namespace, since)
+      return {
+        take(raw, version) {
+          const kept = keep(raw)
+          if (kept) listing.take(kept, version)
+        },
+        done: listing.done,
+      }
+    },
+  }
+}

@@ -1,5 +1,5 @@
 /** Everything that is known of one connector at one moment, gathered from caches: what `decide` judges. */
-import type { Checkpoint, Spent } from './run.ts'
+import type { CheckpointSeen, Spent } from './run.ts'
 import type { Connector, RunRequests } from './schema.ts'
 
 /** Identity and version of a Secret; its contents are never kept. */
@@ -39,7 +39,7 @@ export type ObservedRun = {
 }
 
 /** Who has spent what, as a run writes it down. */
-export type Books = Pick<Checkpoint, 'holder' | 'budget'>
+export type Books = Pick<CheckpointSeen, 'holder' | 'budget'>
 
 /** What else goes on in the connector's Zendesk account: its budget belongs to all of its connectors. */
 export type Account = {
@@ -57,7 +57,7 @@ export type Observed = {
   readonly sinkSecret?: string
   /** Oldest slot first. */
   readonly runs: readonly ObservedRun[]
-  readonly checkpoint: Checkpoint | undefined
+  readonly checkpoint: CheckpointSeen | undefined
   readonly account: Account
 }
 

@@ -181,6 +181,12 @@ export const checkpoint = z.object({
 })
 export type Checkpoint = z.output<typeof checkpoint>
 
+/** A checkpoint but for where the next run goes on, and the keys of the last records: that is for runs alone. */
+export const checkpointSeen = checkpoint.extend({
+  streams: z.record(z.string(), chainState.omit({ position: true, readTo: true, recent: true })),
+})
+export type CheckpointSeen = z.output<typeof checkpointSeen>
+
 /** Key in the ConfigMap's data under which the checkpoint stands as JSON. */
 export const CHECKPOINT_KEY = 'checkpoint.json'
 

@@ -9,6 +9,7 @@ import { Agent, request } from 'undici'
 import { type Access, loadAccess, type TlsMaterial } from './access.ts'
 import { fromAnswer, fromExchange, KubeError } from './errors.ts'
 import { jsonLines } from './json-lines.ts'
+import { withoutMembers } from './json-without.ts'
 import type { ServerClock } from './server-clock.ts'
 
 const HEADERS_TIMEOUT = 30_000
@@ -20,13 +21,15 @@ export type Call = {
   /** How a PATCH is meant; JSON otherwise. */
   readonly contentType?: 'application/json-patch+json' | 'application/apply-patch+yaml'
   readonly accept?: string
+  /** Members that nobody reads, at any depth: see json-without.ts. */
+  readonly without?: readonly string[]
   readonly signal?: AbortSignal
   /** Default: 20,000. */
   readonly timeoutMilliseconds?: number
 }
 
 /** A watch. It ends with a Timeout when nothing has arrived for `stallMilliseconds`. */
-export type WatchCall = Pick<Call, 'query' | 'accept'> & {
+export type WatchCall = Pick<Call, 'query' | 'accept' | 'without'> & {
   readonly signal: AbortSignal
   readonly stallMilliseconds: number
   /** Told each event as the server sends it; what it throws ends the watch. */
@@ -103,8 +106,7 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
       const began = performance.now()
       try {
         const body = await send(method, path, call, AbortSignal.any([time, ...signals]), 0)
-        const text = await body.text()
-        const answer = parsed(text)
+        const answer = parsed(withoutMembers(await body.text(), call.without ?? []))
         if (answer === undefined) throw new KubeError('Malformed', 'the API server answered with something but JSON')
         return answer
       } catch (error) {
@@ -121,7 +123,7 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
       try {
         const query = { ...call.query, watch: true }
         const body = await send('GET', path, { ...call, query }, ended, stallMilliseconds)
-        await eachChunk(body, jsonLines(onEvent))
+        await eachChunk(body, jsonLines(onEvent, call.without))
       } catch (error) {
         throw fromExchange(error, ended.aborted)
       }

@@ -15,8 +15,6 @@ export type DoorOptions<T extends Kept> = {
   readonly onProblem: (problem: unknown) => void
 }
 
-export type Door<T extends Kept> = ReturnType<typeof createDoor<T>>
-
 const identity = z.object({
   metadata: z.object({ namespace: z.string(), name: z.string(), uid: z.string(), resourceVersion: z.string() }),
 })

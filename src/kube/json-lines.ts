@@ -3,9 +3,16 @@
  * would hold the last one for as long, and with it what `kubectl apply` writes of a Secret into its annotations.
  */
 import { KubeError } from './errors.ts'
+import { withoutMembers } from './json-without.ts'
 
-/** Takes bytes as they come and hands over each line that is complete. Throws a Malformed KubeError at one that is not JSON. */
-export function jsonLines(onValue: (value: unknown) => void): (chunk: Uint8Array) => void {
+/**
+ * Takes bytes as they come and hands over each line that is complete, without members of these names. Throws a Malformed
+ * KubeError at one that is not JSON.
+ */
+export function jsonLines(
+  onValue: (value: unknown) => void,
+  without: readonly string[] = [],
+): (chunk: Uint8Array) => void {
   const decoder = new TextDecoder()
   let rest = ''
   return (chunk) => {
@@ -15,7 +22,7 @@ export function jsonLines(onValue: (value: unknown) => void): (chunk: Uint8Array
       const line = rest + text.slice(start, end)
       rest = ''
       start = end + 1
-      if (line.trim() !== '') onValue(parse(line))
+      if (line.trim() !== '') onValue(parse(withoutMembers(line, without)))
     }
     rest += text.slice(start)
   }

@@ -4,10 +4,11 @@
  */
 import { z } from 'zod'
 import type { ObservedPod, ObservedRun, SecretVersion } from '../connector/observed.ts'
-import { CHECKPOINT_KEY, type Checkpoint, checkpoint } from '../connector/run.ts'
+import { CHECKPOINT_KEY, type Checkpoint, type CheckpointSeen, checkpoint, checkpointSeen } from '../connector/run.ts'
 import { asKept, KIND, RESYNC_REQUESTED_AT, SYNC_REQUESTED_AT } from '../connector/schema.ts'
 import { slot } from '../connector/status.ts'
 import { outsideText } from '../connector/text.ts'
+import { withoutMembers } from './json-without.ts'
 import { ACCOUNT_LABEL, GENERATION, SINK_SECRET, SLOT_LABEL, SYNC_CONTAINER } from './names.ts'
 import type { Kept } from './store.ts'
 
@@ -22,7 +23,7 @@ export type KeptJob = Kept & {
   readonly run: Omit<ObservedRun, 'pods'>
 }
 export type KeptPod = Kept & { readonly owner: Owner; readonly account: string; readonly pod: ObservedPod }
-export type KeptCheckpoint = Kept & { readonly owner: Owner; readonly checkpoint: Checkpoint | undefined }
+export type KeptCheckpoint = Kept & { readonly owner: Owner; readonly checkpoint: CheckpointSeen | undefined }
 
 const time = z.iso.datetime().transform((text) => new Date(text))
 /** The cluster's own words: they come into messages. */
@@ -152,17 +153,8 @@ export function keepCheckpoint(raw: unknown): KeptCheckpoint | undefined {
   const owner = controller(metadata, KIND)
   const stored = data[CHECKPOINT_KEY]
   if (!owner || stored === undefined) return undefined
-  return { metadata: bare(metadata), owner, checkpoint: withoutBookkeeping(parseCheckpoint(stored)) }
-}
-
-/** Where the next run goes on, and the keys of the last records, is for runs alone: most of a checkpoint's text. */
-function withoutBookkeeping(given: Checkpoint | undefined): Checkpoint | undefined {
-  if (given === undefined) return undefined
-  const streams = Object.entries(given.streams).map(([name, { recent: _, position: __, readTo: ___, ...chain }]) => [
-    name,
-    chain,
-  ])
-  return { ...given, streams: Object.fromEntries(streams) }
+  const seen = stored === '' ? undefined : checkpointSeen.parse(fromJson(withoutMembers(stored, ['recent'])))
+  return { metadata: bare(metadata), owner, checkpoint: seen }
 }
 
 /** The checkpoint that a ConfigMap holds as text; none before the first run. Throws when it cannot be read. */

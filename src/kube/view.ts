@@ -115,6 +115,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     ...common('jobs'),
     ...owned,
     api: '/apis/batch/v1',
+    without: ['spec'],
     keep: keepJob,
     onChange(key, before, after) {
       jobsByConnector.move(key, before?.owner.uid, after?.owner.uid)
@@ -127,6 +128,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     ...common('pods'),
     ...owned,
     api: '/api/v1',
+    without: ['spec'],
     keep: keepPod,
     onChange(key, before, after) {
       podsByJob.move(key, before?.owner.uid, after?.owner.uid)

@@ -39,6 +39,8 @@ export type WatchOptions<T extends Kept> = DoorOptions<T> & {
   readonly namespaces?: readonly string[] | undefined
   readonly labelSelector?: string
   readonly fieldSelector?: string
+  /** Members that `keep` does not read, at any depth: they are not even parsed. */
+  readonly without?: readonly string[]
   /** Fetches no more than metadata: the server leaves spec, data and status out. */
   readonly metadataOnly?: boolean
   /** A handler that threw, or a list or watch that failed and is tried again. */
@@ -78,6 +80,7 @@ const bookmark = z.object({ metadata: z.object({ resourceVersion: z.string() }) 
 /** Begins to copy at once; only the signal ends it. */
 export function watchCollection<T extends Kept>(cluster: Cluster, options: WatchOptions<T>): Collection<T> {
   const { signal, onProblem, stallMilliseconds = STALL } = options
+  const without = ['managedFields', ...(options.without ?? [])]
   const selectors = { labelSelector: options.labelSelector, fieldSelector: options.fieldSelector }
   const door = createDoor(options)
 
@@ -86,7 +89,12 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     let next: string | undefined
     for (;;) {
       const query = { ...selectors, limit: PAGE, continue: next }
-      const answer = await cluster.request('GET', path, { query, signal, accept: accept('PartialObjectMetadataList') })
+      const answer = await cluster.request('GET', path, {
+        query,
+        signal,
+        without,
+        accept: accept('PartialObjectMetadataList'),
+      })
       beat()
       const page = parse(listPage, answer)
       const version = page.metadata.resourceVersion
@@ -118,6 +126,7 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     try {
       await cluster.watch(path, {
         query,
+        without,
         accept: accept('PartialObjectMetadata'),
         stallMilliseconds,
         signal: AbortSignal.any([signal, stop, late.signal]),

@@ -113,11 +113,15 @@ function ended(
   }
   if (run === undefined) return { ...common, result: 'Stopped' }
   const why = run.pods.at(-1)?.termination ?? run.failure ?? 'no reason given'
+  const cure =
+    why === 'OOMKilled'
+      ? 'its pod needs more memory than its limit, so raise that (sync.resources of the chart)'
+      : `see the logs of Job ${id}`
   return {
     ...common,
     result: 'Failed',
     reason: 'RunFailed',
-    message: `The run ended without a report (${short(why)}): see the logs of Job ${id}; it is tried again at the next interval.`,
+    message: `The run ended without a report (${short(why)}): ${cure}; it is tried again at the next interval.`,
   }
 }
 

@@ -107,7 +107,7 @@ export const REASONS = {
   RunFailed: {
     lasting: false,
     means:
-      'The last run failed for another reason than those above: its pod ended without a report (out of memory, evicted), lost its checkpoint, or met a defect. It is tried again at the next interval and goes on where it stopped.',
+      'The last run failed for another reason than those above: its pod ended without a report (out of memory: raise its limit; evicted), lost its checkpoint, or met a defect. It is tried again at the next interval and goes on where it stopped.',
     cure: 'Nothing, if it passes. If it lasts, look at the logs of the Job that `status.sync.lastRun.id` names.',
   },
   RunNotStarted: {

@@ -11,6 +11,7 @@ import { ACCOUNTS, CONNECTORS, NAMESPACES } from './world.ts'
 export type Member = { readonly namespace: string; readonly name: string }
 
 const PLURAL = 'zendeskconnectors'
+const CONNECTORS_OF_ALL = `${CONNECTORS}/${PLURAL}`
 const BATCH = 500
 /** Enough to keep an API server busy. */
 const WIDTH = 32
@@ -28,18 +29,36 @@ export const pathOfConnector = ({ namespace, name }: Member) =>
 
 /** Makes them; nothing is due for any of them: their last test and run were a minute ago. */
 export async function makeFleet(cluster: Cluster, model: Model, count: number): Promise<readonly Member[]> {
-  const members = membersOf(ACCOUNTS.good.prefix, count)
+  const fleet = membersOf(ACCOUNTS.good.prefix, count).map((member) => ({ member, uids: new Map<string, string>() }))
   const etcd = await openEtcd(cluster)
-  // The status of a connector tells the version of the Secret that was tested.
-  for (let at = 0; at < count; at += BATCH) {
-    const some = members.slice(at, at + BATCH)
-    const secrets = some.map(storedSecret)
-    const versions = await etcd.put(secrets)
-    await etcd.put(some.flatMap((member, index) => storedMember(model, member, secrets[index], versions[index])))
+  const inBatches = async (store: (batch: typeof fleet) => Promise<unknown>) => {
+    for (let at = 0; at < count; at += BATCH) await store(fleet.slice(at, at + BATCH))
   }
+  // The status of a connector tells the version of the Secret that was tested.
+  await inBatches(async (batch) => {
+    const secrets = batch.map(({ member }) => storedSecret(member))
+    const versions = await etcd.put(secrets)
+    await etcd.put(batch.map((one, index) => storedConnector(model, one, secrets[index], versions[index])))
+  })
+  // Owners first: the cluster's garbage collector asks for those that it has not seen yet.
+  await allServed(cluster.api, count, [CONNECTORS_OF_ALL, '/api/v1/secrets'])
+  await inBatches((batch) =>
+    etcd.put(
+      batch.flatMap((one) => [
+        copy(model.checkpoint, model, one, { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' }),
+        ...model.jobs.map((job) => copy(job, model, one, { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs' })),
+      ]),
+    ),
+  )
+  await allServed(cluster.api, count * model.jobs.length, ['/apis/batch/v1/jobs'])
+  await inBatches((batch) =>
+    etcd.put(
+      batch.map((one) => unscheduled(copy(model.pod, model, one, { apiVersion: 'v1', kind: 'Pod', plural: 'pods' }))),
+    ),
+  )
   await etcd.close()
-  await allServed(cluster.api, count)
-  return members
+  await allServed(cluster.api, count, ['/api/v1/configmaps', '/api/v1/pods'])
+  return fleet.map(({ member }) => member)
 }
 
 /** Lets the connection test of each fall due. */
@@ -77,13 +96,8 @@ function asNewcomer<T extends { readonly metadata: object }>(body: T) {
 }
 
 /** The API server copies what stands in etcd, and is behind for a while: until then its lists wait, and time out. */
-async function allServed(api: Api, count: number): Promise<void> {
-  const kinds = [
-    `${CONNECTORS}/${PLURAL}`,
-    ...['secrets', 'configmaps', 'pods'].map((plural) => `/api/v1/${plural}`),
-    '/apis/batch/v1/jobs',
-  ]
-  for (const path of kinds) {
+async function allServed(api: Api, count: number, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
     while ((await countOf(api, path).catch(() => 0)) < count) await delay(500)
   }
 }
@@ -121,38 +135,33 @@ function storedSecret({ namespace, name }: Member) {
   }
 }
 
-function storedMember(
+/** A member that is being made; `uids`: what stands for those of the model. */
+type Made = { readonly member: Member; readonly uids: Map<string, string> }
+type Kind = { readonly apiVersion: string; readonly kind: string; readonly plural: string }
+
+function copy(original: Served, model: Model, { member, uids }: Made, { plural, ...kind }: Kind) {
+  const uid = randomUUID()
+  uids.set(original.metadata.uid, uid)
+  const { metadata, ...rest } = copied(original, model, member, uids)
+  const object: Served = { ...rest, ...kind, metadata: { ...metadata, uid, resourceVersion: '' } }
+  return { key: `/registry/${plural}/${member.namespace}/${metadata.name}`, object }
+}
+
+function storedConnector(
   model: Model,
-  { namespace, name }: Member,
+  made: Made,
   secret: ReturnType<typeof storedSecret> | undefined,
   resourceVersion = '',
-): Stored[] {
-  const uids = new Map<string, string>()
-  const copy = (original: Served, apiVersion: string, kind: string, plural: string) => {
-    const uid = randomUUID()
-    uids.set(original.metadata.uid, uid)
-    const { metadata, ...rest } = copied(original, model, { namespace, name }, uids)
-    const object: Served = { ...rest, apiVersion, kind, metadata: { ...metadata, uid, resourceVersion: '' } }
-    return { key: `/registry/${plural}/${namespace}/${metadata.name}`, object }
-  }
-  const connector = copy(
-    model.connector,
-    'cloudapps.security/v1alpha1',
-    'ZendeskConnector',
-    `cloudapps.security/${PLURAL}`,
-  )
-  const { metadata, status } = connector.object
+): Stored {
+  const { key, object } = copy(model.connector, model, made, {
+    apiVersion: 'cloudapps.security/v1alpha1',
+    kind: 'ZendeskConnector',
+    plural: `cloudapps.security/${PLURAL}`,
+  })
+  const { metadata, status } = object
   const tested = { name: secret?.object.metadata.name, uid: secret?.object.metadata.uid, resourceVersion }
-  return [
-    {
-      key: connector.key,
-      // Nobody asks for anything.
-      object: { ...connector.object, metadata: { ...metadata, annotations: {} }, status: asTested(status, tested) },
-    },
-    copy(model.checkpoint, 'v1', 'ConfigMap', 'configmaps'),
-    ...model.jobs.map((job) => copy(job, 'batch/v1', 'Job', 'jobs')),
-    unscheduled(copy(model.pod, 'v1', 'Pod', 'pods')),
-  ]
+  // Nobody asks for anything.
+  return { key, object: { ...object, metadata: { ...metadata, annotations: {} }, status: asTested(status, tested) } }
 }
 
 /** Its node is not to look after it. */

@@ -12,7 +12,6 @@ export async function peerProgram(): Promise<string> {
       purpose: 'the peer of this bench',
       duration: 'some minutes',
       source: join(import.meta.dirname, '..', '..', 'controller-runtime'),
-      files: ['go.mod', 'go.sum', 'main.go'],
       main: '.',
       variables: {},
       oldestGo: { major: 1, minor: 26 },

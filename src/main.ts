@@ -40,6 +40,10 @@ program
       .default(50)
       .argParser(positive),
   )
+  .option(
+    '--sync-pod <file>',
+    'YAML or JSON: resources of sync pods, where they run, what their image is pulled with, labels and annotations',
+  )
   .action(async (options) => {
     keepMemorySmall()
     const { runOperator } = await import('./operator-command.ts')

@@ -130,7 +130,7 @@ function readConnector({ value, placeOf }: Located, apiVersion: string): FoundCo
 }
 
 /** A field that is null is not there, for the API server; among the items of a list it is what it is. */
-function withoutNulls(value: unknown): unknown {
+export function withoutNulls(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   const there = Object.entries(value).filter(([, one]) => one !== null)
   return Object.fromEntries(there.map(([name, one]) => [name, withoutNulls(one)]))

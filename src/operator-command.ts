@@ -19,6 +19,7 @@ import { openCluster } from './open-cluster.ts'
 import { type Probes, serveProbes } from './probes.ts'
 import { bindAddress, type Server, serveMetrics } from './serve.ts'
 import { whenStopped } from './stop.ts'
+import { readSyncPod } from './sync-pod.ts'
 import { testAccount } from './test-account.ts'
 import { withSkipped } from './zendesk/connection-test.ts'
 import type { Egress } from './zendesk/http.ts'
@@ -37,6 +38,8 @@ export type OperatorOptions = {
   readonly metricsBindAddress: string
   readonly healthProbeBindAddress: string
   readonly perConnectorMetrics: boolean
+  /** File with what the pods of runs have beside what a run needs. */
+  readonly syncPod?: string
 }
 
 /** Name of the Lease. */
@@ -48,6 +51,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
   const egress = { httpsProxy: config.HTTPS_PROXY, noProxy: config.NO_PROXY }
   const level = logLevel(config.LOG_LEVEL)
   const log = createLogger(level)
+  const pod = options.syncPod === undefined ? undefined : await readSyncPod(options.syncPod)
   const signal = whenStopped((name) => log.info({ signal: name }, 'stopping'))
   const monotonic = () => performance.now()
   const serverClock = createServerClock(monotonic, new Date())
@@ -69,6 +73,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     ...(config.NODE_EXTRA_CA_CERTS && { caBundle: await readBundle(config.NODE_EXTRA_CA_CERTS) }),
     ...(egress.httpsProxy && { httpsProxy: egress.httpsProxy }),
     ...(egress.noProxy && { noProxy: egress.noProxy }),
+    ...(pod && { pod }),
   }
   const election = options.leaderElect && {
     namespace: await electionNamespace(options),

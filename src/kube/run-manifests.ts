@@ -24,6 +24,7 @@ import {
   syncIdentityName,
 } from './names.ts'
 import { ownedBy } from './paths.ts'
+import { fromTemplate, PLAIN_POD, type PodTemplate } from './pod-template.ts'
 
 /** What all runs of an installation have in common. */
 export type RunSettings = {
@@ -34,6 +35,8 @@ export type RunSettings = {
   /** Without a password: it can be read in each Job. */
   readonly httpsProxy?: string
   readonly noProxy?: string
+  /** What the pods of runs have beside what a run needs. */
+  readonly pod?: PodTemplate
 }
 
 const BASE = '/var/run/zendesk-connector'
@@ -105,6 +108,7 @@ export function jobManifest(connector: Connector, orders: RunOrders, settings: R
   const labels = { [ACCOUNT_LABEL]: subdomain(orders.endpoint), [SLOT_LABEL]: slot }
   const described = metadata(connector, orders.run, labels)
   const { sync, resync } = runRequests(connector)
+  const given = fromTemplate(settings.pod ?? PLAIN_POD)
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -136,12 +140,21 @@ export function jobManifest(connector: Connector, orders: RunOrders, settings: R
           },
         ],
       },
-      template: { metadata: { labels: described.labels }, spec: podSpec(connector, orders, settings) },
+      // What is ours comes last.
+      template: {
+        metadata: { ...given.metadata, labels: { ...given.labels, ...described.labels } },
+        spec: { ...given.spec, ...podSpec(connector, orders, settings, given.container) },
+      },
     },
   }
 }
 
-function podSpec(connector: Connector, orders: RunOrders, settings: RunSettings) {
+function podSpec(
+  connector: Connector,
+  orders: RunOrders,
+  settings: RunSettings,
+  given: ReturnType<typeof fromTemplate>['container'],
+) {
   const mounts = volumesOf(connector, orders, settings)
   return {
     restartPolicy: 'Never',
@@ -162,10 +175,10 @@ function podSpec(connector: Connector, orders: RunOrders, settings: RunSettings)
       {
         name: SYNC_CONTAINER,
         image: settings.image,
-        imagePullPolicy: 'IfNotPresent',
+        imagePullPolicy: given.imagePullPolicy,
         args: ['sync'],
         env: environment(orders, settings),
-        resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '256Mi' } },
+        resources: given.resources,
         securityContext: {
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,

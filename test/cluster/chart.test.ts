@@ -3,7 +3,7 @@
  * namespace that enforces `restricted` works, drifts nowhere, and leaves the connectors behind when it goes.
  */
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { stringify } from 'yaml'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
@@ -19,8 +19,37 @@ const RELEASE = 'zendesk-connector'
 
 let cluster: Cluster
 let simulator: Simulator
+/** Zendesk's side of the connector that the examples make. */
+let account: ReturnType<Simulator['account']>
 /** Values of the installation: behind a company's proxy and CA, with ports that pods of one machine can share. */
 let values: object
+
+/** All that a platform team may say of sync pods. */
+const SYNC = {
+  resources: { requests: { cpu: '10m' }, limits: { memory: '512Mi' } },
+  imagePullSecrets: ['registry'],
+  nodeSelector: { 'kubernetes.io/os': process.platform },
+  tolerations: [{ key: 'batch', operator: 'Exists', effect: 'NoSchedule' }],
+  affinity: {
+    podAntiAffinity: {
+      preferredDuringSchedulingIgnoredDuringExecution: [
+        { weight: 1, podAffinityTerm: { topologyKey: 'kubernetes.io/hostname', labelSelector: {} } },
+      ],
+    },
+  },
+  topologySpreadConstraints: [
+    { maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway', labelSelector: {} },
+  ],
+  priorityClassName: 'batch-low',
+  runtimeClassName: 'sandbox',
+  labels: { 'sidecar.istio.io/inject': 'false' },
+  annotations: { 'linkerd.io/inject': 'disabled' },
+}
+const CLASSES = `
+{ apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: { name: batch-low }, value: -10 }
+---
+{ apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: { name: sandbox }, handler: runc }
+`
 
 beforeAll(async () => {
   const [started, simulated, crds] = await Promise.all([
@@ -36,7 +65,8 @@ beforeAll(async () => {
   ])
   cluster = started
   simulator = simulated
-  simulator.account('acme')
+  account = simulator.account('acme')
+  await cluster.kubectlWithInput(CLASSES, 'apply', '-f', '-')
   await cluster.kubectl('apply', '--server-side', ...crds.flatMap((file) => ['-f', file]))
   for (const namespace of [system, 'security', 'sales', 'flux-system', 'argocd']) {
     await cluster.kubectl('create', 'namespace', namespace)
@@ -50,6 +80,7 @@ beforeAll(async () => {
     httpsProxy: simulator.proxyUrl,
     caBundle: await readFile(simulator.caFile, 'utf8'),
     extraArgs: ['--metrics-bind-address=127.0.0.1:0', '--health-probe-bind-address=127.0.0.1:0'],
+    sync: SYNC,
   }
 })
 afterAll(async () => {
@@ -65,14 +96,20 @@ const release = (command: string, ...args: string[]) =>
   )
 const withValues = [CHART, '--values', '-', '--wait']
 
+const syncNow = (id: string) =>
+  cluster.kubectl('annotate', '-n', 'security', 'zdc/acme', '--overwrite', `cloudapps.security/sync-requested-at=${id}`)
+
 /** What the API server would make of them. What stands there already may be somebody else's. */
 const dryRun = (yaml: string) =>
   cluster.kubectlWithInput(yaml, 'apply', '--server-side', '--dry-run=server', '--force-conflicts', '-f', '-')
 
-/** Our YAML files below a folder. */
+/** Our manifests below a folder; what lies in a kustomization is looked at as kustomize makes it. */
 async function yamlFiles(folder: string): Promise<string[]> {
   const names = await readdir(join(root, folder), { recursive: true })
-  return names.filter((name) => name.endsWith('.yaml')).map((name) => join(folder, name))
+  const made = names.filter((name) => basename(name) === 'kustomization.yaml').map(dirname)
+  return names
+    .filter((name) => name.endsWith('.yaml') && !made.includes(dirname(name)))
+    .map((name) => join(folder, name))
 }
 
 describe('before anything is installed the API server’s dry run takes', () => {
@@ -95,8 +132,8 @@ describe('before anything is installed the API server’s dry run takes', () => 
     expect(said.trim().split('\n')).toHaveLength(manifests.length)
   })
 
-  test('the kustomize base', async () => {
-    expect(await dryRun(await cluster.kubectl('kustomize', join(root, 'deploy')))).toContain('deployment.apps')
+  test.each(['deploy', 'examples/gitops/kustomize'])('what kustomize makes of %s', async (folder) => {
+    expect(await dryRun(await cluster.kubectl('kustomize', join(root, folder)))).toContain('deployment.apps')
   })
 
   test('the pods of the chart, which restricted would refuse otherwise', async () => {
@@ -170,6 +207,61 @@ describe('installed with helm, behind a company’s proxy and CA', () => {
     expect(object.spec.versions).toEqual(crd?.spec.versions)
   })
 
+  test('sync pods are as the platform team says; a change of that is for the next run, and no reason to start one', async () => {
+    type Pod = { readonly metadata: object; readonly spec: object }
+    type Job = { readonly metadata: { readonly uid: string; readonly name: string }; readonly spec: { template: Pod } }
+    const ofSlot = async <T>(kind: string, slot: number): Promise<T[]> => {
+      const selector = `cloudapps.security/connector=acme,cloudapps.security/slot=${slot}`
+      return JSON.parse(await cluster.kubectl('get', kind, '-n', 'security', '-l', selector, '-o', 'json')).items
+    }
+    const acme = async () => JSON.parse(await cluster.kubectl('get', 'zdc', 'acme', '-n', 'security', '-o', 'json'))
+    const until = (holds: (status: Manifest['status']) => unknown) =>
+      expect.poll(async () => holds((await acme()).status), { timeout: 60_000, interval: 100 }).toBeTruthy()
+
+    const { resources: _, imagePullSecrets, labels, annotations, ...placement } = SYNC
+    const spec = {
+      ...placement,
+      imagePullSecrets: imagePullSecrets.map((name) => ({ name })),
+      tolerations: expect.arrayContaining(placement.tolerations),
+      containers: [
+        { resources: { requests: { cpu: '10m', memory: '128Mi' }, limits: { memory: '512Mi' } }, name: 'sync' },
+      ],
+    }
+    const first = (await acme()).status.sync.lastSlot as number
+    const [ran] = await ofSlot<Job>('jobs', first)
+    expect(ran?.spec.template).toMatchObject({ metadata: { labels, annotations }, spec })
+
+    const busy = account.addFault({
+      path: 'audit_logs.+size.+100',
+      effect: { kind: 'status', status: 503, retryAfter: 1 },
+    })
+    await syncNow('before')
+    await until(({ sync }) => sync.lastSlot === first + 1 && sync.activeRun !== undefined)
+    const [underWay] = await ofSlot<Job>('jobs', first + 1)
+    values = { ...values, sync: { ...SYNC, labels: { 'sidecar.istio.io/inject': 'never' } } }
+    const lease = () =>
+      cluster.kubectl('get', 'lease', 'zendesk-connector', '-n', system, '-o', 'jsonpath={.spec.holderIdentity}')
+    const leader = await lease()
+    await release('upgrade', ...withValues)
+    await expect.poll(lease, { timeout: 30_000 }).not.toMatch(new RegExp(`^(${leader})?$`))
+    expect((await acme()).status.sync.activeRun).toBeDefined()
+    account.removeFault(busy)
+    const ended = (slot: number) => until(({ sync }) => sync.lastSlot === slot && sync.activeRun === undefined)
+    await ended(first + 1)
+    expect((await acme()).status.sync.lastRun).toMatchObject({ result: 'Succeeded' })
+    const [after] = await ofSlot<Job>('jobs', first + 1)
+    expect([after?.metadata.uid, after?.spec]).toEqual([underWay?.metadata.uid, underWay?.spec])
+    expect(await ofSlot<Pod>('pods', first + 1)).toHaveLength(1)
+
+    await syncNow('after')
+    await ended(first + 2)
+    const [pod] = await ofSlot<Pod>('pods', first + 2)
+    expect(pod).toMatchObject({
+      metadata: { labels: { 'sidecar.istio.io/inject': 'never' } },
+      spec: { ...spec, priority: -10 },
+    })
+  })
+
   test('nothing drifts: whoever applies the same once more changes nothing', async () => {
     const isOurs = ({ metadata }: Manifest) => metadata.annotations?.['helm.sh/hook'] === undefined
     await expectNoDrift((await rendered(values)).filter(isOurs))
@@ -183,10 +275,8 @@ describe('installed with helm, behind a company’s proxy and CA', () => {
   })
 
   test('the dry run takes every example and what is for Argo CD and Flux', async () => {
-    const known = (manifest: Manifest) => manifest.apiVersion !== 'argoproj.io/v1alpha1'
     for (const file of [...(await yamlFiles('examples')), ...(await yamlFiles('gitops'))]) {
-      const manifests = manifestsIn(await readFile(join(root, file), 'utf8')).filter(known)
-      if (manifests.length === 0) continue
+      const manifests = manifestsIn(await readFile(join(root, file), 'utf8'))
       const said = await dryRun(yamlOf(manifests)).catch((error) => expect.fail(`${file}: ${error}`))
       expect(said.trim().split('\n'), file).toHaveLength(manifests.length)
     }
@@ -227,7 +317,7 @@ describe('installed with helm, behind a company’s proxy and CA', () => {
       .filter((name) => !name.includes('/zendesk-connector-test'))
     expect(left).toEqual([])
     await release('install', ...withValues)
-    await cluster.kubectl('annotate', '-n', 'security', 'zdc/acme', 'cloudapps.security/sync-requested-at=again')
+    await syncNow('again')
     await cluster.kubectl(
       'wait',
       '-n',

@@ -1,8 +1,9 @@
 /** The chart as helm renders it: it installs what deploy/ installs, and explains whatever a linter may find. */
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { PLAIN_POD, podTemplate } from '../../src/kube/pod-template.ts'
 import {
   buildHelm,
   CHART,
@@ -40,6 +41,17 @@ const everything = {
   podLabels: { mesh: 'no' },
   podAnnotations: { note: 'x' },
   serviceAccount: { annotations: { cloud: 'role' } },
+  sync: {
+    resources: { limits: { memory: '512Mi' } },
+    imagePullSecrets: ['registry'],
+    nodeSelector: { pool: 'batch' },
+    tolerations: [{ key: 'batch', operator: 'Exists', effect: 'NoSchedule' }],
+    affinity: {
+      podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname' }] },
+    },
+    priorityClassName: 'batch-low',
+    labels: { 'sidecar.istio.io/inject': 'false' },
+  },
   extraArgs: ['--leader-election-namespace=zendesk-connector-system'],
 }
 const variants: Readonly<Record<string, object>> = {
@@ -104,7 +116,7 @@ test('the operator’s pods are those of deploy/', async () => {
     const { runAsGroup: _, ...securityContext } = spec.securityContext
     const [{ labelSelector: __, ...spread }] = spec.topologySpreadConstraints
     const { terminationGracePeriodSeconds, serviceAccountName } = spec
-    const { imagePullPolicy: ___, ...rest } = container
+    const { imagePullPolicy: ___, volumeMounts: ____, ...rest } = container
     const own = { terminationGracePeriodSeconds, serviceAccountName, securityContext, spread }
     return { replicas, strategy, own, container: rest, image, command: args[0], env: env[0] }
   }
@@ -180,13 +192,47 @@ test('proxy and authorities reach the operator, and the way to the proxy is open
     NO_PROXY: everything.noProxy,
     NODE_EXTRA_CA_CERTS: '/etc/zendesk-connector/ca/ca.crt',
   })
-  expect(one(manifests, 'ConfigMap', volumes[0].configMap.name).data['ca.crt']).toBe(certificate)
+  const mounted = (name: string) => volumes.find((volume: { name: string }) => volume.name === name).configMap.name
+  expect(one(manifests, 'ConfigMap', mounted('ca')).data['ca.crt']).toBe(certificate)
   const ways = one(manifests, 'NetworkPolicy').spec.egress
   expect(ways.at(-1)).toEqual({ ports: [{ port: 3128, protocol: 'TCP' }] })
   const named = await rendered({ caBundleConfigMap: { name: 'company', key: 'root.pem' } })
   const pod = one(named, 'Deployment').spec.template.spec
-  expect(pod.volumes).toEqual([{ name: 'ca', configMap: { name: 'company' } }])
+  expect(pod.volumes).toContainEqual({ name: 'ca', configMap: { name: 'company' } })
   expect(JSON.stringify(pod.containers)).toContain('/etc/zendesk-connector/ca/root.pem')
+})
+
+describe('what is said of sync pods', () => {
+  /** What the operator makes of the file that its pods are given. */
+  const given = async (values: object) => {
+    const manifests = await rendered(values)
+    const { metadata, spec } = one(manifests, 'Deployment').spec.template
+    const [{ args, volumeMounts }] = spec.containers
+    const [, file = ''] = /^--sync-pod=(.+)$/.exec(args.find((arg: string) => arg.startsWith('--sync-pod'))) ?? []
+    const mount = volumeMounts.find(({ mountPath }: { mountPath: string }) => mountPath === dirname(file))
+    expect(mount).toMatchObject({ readOnly: true })
+    const { configMap } = spec.volumes.find(({ name }: { name: string }) => name === mount.name)
+    const text = one(manifests, 'ConfigMap', configMap.name).data[basename(file)]
+    return {
+      checksum: metadata.annotations['checksum/sync-pod'],
+      said: parse(text),
+      pod: podTemplate.parse(parse(text)),
+    }
+  }
+
+  test('is nothing but what was measured, unless somebody says more', async () => {
+    const { said, pod } = await given({})
+    expect(Object.keys(said).sort()).toEqual(['imagePullPolicy', 'resources'])
+    expect(pod).toEqual(PLAIN_POD)
+  })
+
+  test('reaches the operator to the letter, and a change of it makes new pods of the operator', async () => {
+    const { said, checksum } = await given({ ...everything, image: { pullPolicy: 'Always' } })
+    const resources = { requests: PLAIN_POD.resources.requests, limits: { memory: '512Mi' } }
+    expect(said).toEqual({ ...everything.sync, resources, imagePullPolicy: 'Always' })
+    expect((await given({})).checksum).not.toBe(checksum)
+    expect((await given({ logLevel: 'debug' })).checksum).toBe((await given({})).checksum)
+  })
 })
 
 test.each([
@@ -196,6 +242,9 @@ test.each([
   ['a namespace that is none', { watchNamespaces: ['Security Team'] }],
   ['no replicas', { replicas: 0 }],
   ['a digest that is none', { image: { digest: 'latest' } }],
+  ['another identity for sync pods', { sync: { serviceAccountName: 'admin' } }],
+  ['an effect of a toleration that is none', { sync: { tolerations: [{ operator: 'Exists', effect: 'NoScheduel' }] } }],
+  ['an affinity to nothing', { sync: { affinity: { nodeAffinty: {} } } }],
 ])('helm refuses %s', async (_name, values) => {
   await expect(rendered(values)).rejects.toThrow(/don't meet the specifications of the schema/)
 })

@@ -88,3 +88,14 @@ capabilities:
 {{- define "zendesk-connector.caKey" -}}
 {{- if .Values.caBundle }}ca.crt{{ else }}{{ .Values.caBundleConfigMap.key }}{{ end }}
 {{- end }}
+
+{{- /* The file of `operator --sync-pod`. What is not set is left out: a null would be a difference to some. */}}
+{{- define "zendesk-connector.syncPod" -}}
+{{- $said := dict "imagePullPolicy" .Values.image.pullPolicy }}
+{{- range $name, $value := .Values.sync }}
+{{- if $value }}
+{{- $_ := set $said $name $value }}
+{{- end }}
+{{- end }}
+{{- toYaml $said }}
+{{- end }}

@@ -6,6 +6,8 @@ import { type Stage, startStage } from '../support/stage.ts'
 const root = join(import.meta.dirname, '..', '..')
 const system = 'zendesk-connector-system'
 
+const deploy = join(root, 'deploy')
+
 let stage: Stage
 beforeAll(async () => {
   stage = await startStage({ name: 'install' })
@@ -15,7 +17,8 @@ afterAll(() => stage?.stop())
 test('installed from deploy/, behind a company’s proxy and CA, the examples are Connected and synced', async () => {
   const { cluster, simulator } = stage
   simulator.account('acme')
-  await cluster.kubectl('apply', '-k', join(root, 'deploy'))
+  await cluster.kubectl('apply', '-k', deploy)
+  await expectNoDrift()
   // Pods of the process node share the ports of one machine.
   const args = ['operator', '--metrics-bind-address=127.0.0.1:0', '--health-probe-bind-address=127.0.0.1:0']
   const patch = [{ op: 'replace', path: '/spec/template/spec/containers/0/args', value: args }]
@@ -59,3 +62,22 @@ test('installed from deploy/, behind a company’s proxy and CA, the examples ar
   await cluster.kubectl('annotate', '-n', 'security', 'zdc/acme', 'cloudapps.security/sync-requested-at=now')
   await stage.until('acme', (one) => one.status.sync.lastRun.id !== status.sync.lastRun.id, { seconds: 60 })
 })
+
+/** Applied again, server-side and by two others, what stands there stays as it is. */
+async function expectNoDrift() {
+  const { kubectl } = stage.cluster
+  const standing = async () => {
+    const { items } = JSON.parse(await kubectl('get', '-k', deploy, '-o', 'json'))
+    // Of metadata and status what is left out is others' to write.
+    return items.map(({ metadata, status: _, ...rest }: { metadata: Record<string, unknown>; status: unknown }) => {
+      const { uid, labels, ownerReferences } = metadata
+      return { ...rest, uid, labels, ownerReferences }
+    })
+  }
+  const before = await standing()
+  expect(before.length).toBeGreaterThan(5)
+  for (const manager of ['argocd-controller', 'kustomize-controller', 'argocd-controller']) {
+    await kubectl('apply', '--server-side', `--field-manager=${manager}`, '-k', deploy)
+    expect(await standing()).toEqual(before)
+  }
+}

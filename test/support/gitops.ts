@@ -17,7 +17,6 @@ const program: GoProgram = {
   purpose: 'the judge of health scripts',
   duration: 'about a minute',
   source: join(import.meta.dirname, 'gitops'),
-  files: ['go.mod', 'go.sum', 'main.go'],
   main: '.',
   variables: {},
   oldestGo: { major: 1, minor: 25 },

@@ -12,7 +12,6 @@ const program = (name: string, title: string, main: string, variables: GoProgram
   purpose: 'a judge of the chart',
   duration: 'some minutes',
   source: join(import.meta.dirname, name),
-  files: ['go.mod', 'go.sum'],
   main,
   variables,
   oldestGo: { major: 1, minor },
@@ -57,13 +56,16 @@ export async function buildHelm(): Promise<void> {
   await goProgram(KUBE_SCORE, progressOnStderr())
 }
 
+/** Folder that holds helm; builds it where it is missing. */
+export const helmFolder = (): Promise<string> => goProgram(HELM, progressOnStderr())
+
 /** Runs helm and returns what it printed. `input` is what it reads as `-`. @throws Error with what it complained of. */
 export async function helm(args: readonly string[], input = ''): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'zendesk-connector-helm-'))
   const homes = ['CACHE', 'CONFIG', 'DATA'].map((name) => [`HELM_${name}_HOME`, join(folder, name)])
   try {
     const env = { PATH: process.env.PATH, HOME: folder, ...Object.fromEntries(homes) }
-    return await run(join(await goProgram(HELM, progressOnStderr()), 'helm'), args, input, env)
+    return await run(join(await helmFolder(), 'helm'), args, input, env)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

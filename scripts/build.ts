@@ -1,7 +1,8 @@
-/** `npm run build`: writes the program into `dist/`. */
-import { join } from 'node:path'
+/** `npm run build [-- FOLDER]`: writes the program into a folder, `dist/` if none is named. */
+import { join, resolve } from 'node:path'
 import { bundle } from './bundle.ts'
 
-const { outputs } = await bundle(join(import.meta.dirname, '..', 'dist'))
+const folder = resolve(process.argv[2] ?? join(import.meta.dirname, '..', 'dist'))
+const { outputs } = await bundle(folder)
 const bytes = Object.values(outputs).reduce((sum, output) => sum + output.bytes, 0)
-console.log(`dist: ${Object.keys(outputs).length} files, ${(bytes / 1e6).toFixed(1)} MB`)
+console.log(`${folder}: ${Object.keys(outputs).length} files of code, ${(bytes / 1e6).toFixed(1)} MB`)

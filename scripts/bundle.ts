@@ -3,18 +3,17 @@
  * that a sync run reads neither the operator nor a library that it does not use. Nothing outside the folder is needed to
  * run it. The same sources make the same bytes, wherever they lie.
  */
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build, type Metafile, type Plugin } from 'esbuild'
+import { packagesIn } from './packages.ts'
+import { sbomOf } from './sbom.ts'
 
 const root = join(import.meta.dirname, '..')
 
-/** Modules of a package that are bundled, by the path of the package in this project. */
-const packagePath = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/
-
 /**
- * Writes `entry` as JavaScript, its chunks and the licenses of all that is in them into `folder`; what was there goes.
- * Resolves with esbuild's account of what is where.
+ * Writes `entry` as JavaScript, its chunks, the licenses and a bill (SBOM) of all that is in them into `folder`; what was
+ * there goes. Resolves with esbuild's account of what is where. `SOURCE_DATE_EPOCH` is the time that all of it gets.
  */
 export async function bundle(folder: string, entry = 'src/main.ts'): Promise<Metafile> {
   await rm(folder, { recursive: true, force: true })
@@ -38,7 +37,11 @@ export async function bundle(folder: string, entry = 'src/main.ts'): Promise<Met
     logLevel: 'warning',
   })
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }\n')
+  await copyFile(join(root, 'LICENSE'), join(folder, 'LICENSE'))
   await writeFile(join(folder, 'LICENSES.txt'), await licensesOf(metafile))
+  await writeFile(join(folder, 'sbom.cdx.json'), await sbomOf(metafile))
+  const epoch = process.env.SOURCE_DATE_EPOCH
+  if (epoch !== undefined) await settle(folder, Number(epoch))
   return metafile
 }
 
@@ -80,14 +83,21 @@ const onlyWhatIsUsedOfUndici: Plugin = {
 }
 
 /** The licenses of all that is in the bundle, by package. */
-async function licensesOf({ inputs }: Metafile): Promise<string> {
-  const packages = new Set(Object.keys(inputs).flatMap((input) => packagePath.exec(input)?.[0] ?? []))
-  const texts = [...packages].sort().map(async (path) => {
-    const folder = join(root, path)
-    const { name, version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))
+async function licensesOf(metafile: Metafile): Promise<string> {
+  const texts = (await packagesIn(metafile)).map(async ({ folder, name, version, license }) => {
     const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file)).sort()
     const read = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')))
     return [`${name} ${version} (${license})`, ...read.map((text) => text.trim())].join('\n\n')
   })
   return `${(await Promise.all(texts)).join(`\n\n${'-'.repeat(80)}\n\n`)}\n`
+}
+
+/** Makes an archive of the folder the same, whoever writes it and when. */
+async function settle(folder: string, seconds: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    await chmod(join(folder, name), 0o644)
+    await utimes(join(folder, name), seconds, seconds)
+  }
+  await chmod(folder, 0o755)
+  await utimes(folder, seconds, seconds)
 }

@@ -21,9 +21,10 @@ export type GoProgram = {
   readonly purpose: string
   /** About how long a build takes. */
   readonly duration: string
-  /** Folder with go.mod, go.sum and whatever else decides what is built. */
+  /** Folder of the module. Its Go files, go.mod and go.sum decide what is built. */
   readonly source: string
-  readonly files: readonly string[]
+  /** Another file than go.mod that says the versions; its sums are beside it, with the ending .sum. */
+  readonly modfile?: string
   /** The package to build, as the module in `source` knows it. */
   readonly main: string
   readonly variables: Readonly<Record<string, string | number>>
@@ -34,9 +35,8 @@ export type GoProgram = {
 
 /** Returns the folder that holds the program, and builds it first where it is missing. */
 export async function goProgram(program: GoProgram, onProgress: (line: string) => void): Promise<string> {
-  const { name, source } = program
-  const files = await Promise.all(program.files.map((file) => readFile(join(source, file))))
-  const key = createHash('sha256').update(Buffer.concat(files)).digest('hex').slice(0, 16)
+  const { name } = program
+  const key = await keyOf(program)
   const cache = join(cacheFolder(), 'zendesk-connector')
   const folder = join(cache, `${name}-${key}`)
   const isBuilt = () => existsSync(folder)
@@ -58,6 +58,14 @@ export async function goProgram(program: GoProgram, onProgress: (line: string) =
   return folder
 }
 
+/** Whatever a build reads, so that nothing old is taken for it. */
+async function keyOf({ source, modfile = 'go.mod' }: GoProgram): Promise<string> {
+  const code = (await readdir(source)).filter((file) => file.endsWith('.go')).sort()
+  const files = [modfile, modfile.replace(/\.mod$/, '.sum'), ...code]
+  const contents = await Promise.all(files.map((file) => readFile(join(source, file))))
+  return createHash('sha256').update(Buffer.concat(contents)).digest('hex').slice(0, 16)
+}
+
 async function removeAbandoned(cache: string): Promise<void> {
   for (const name of await readdir(cache)) {
     const pid = /\.(\d+)\.unfinished$/.exec(name)?.[1]
@@ -71,13 +79,14 @@ function cacheFolder(): string {
 }
 
 async function build(program: GoProgram, output: string, onProgress: (line: string) => void): Promise<void> {
-  const { title, duration, source, main, variables } = program
+  const { title, duration, source, modfile = 'go.mod', main, variables } = program
   // A developer's own Go settings (workspace, vendoring, cross-compiling) are about other code than this.
   const { GOFLAGS: _, GOOS: __, GOARCH: ___, ...inherited } = process.env
   const env = { ...inherited, CGO_ENABLED: '0', GOWORK: 'off', GOTOOLCHAIN: 'local' }
   await requireGo(program, env)
   const ldflags = ['-s', '-w', ...Object.entries(variables).map(([name, value]) => `-X ${name}=${value}`)]
-  const args = ['build', '-v', '-trimpath', '-buildvcs=false', '-ldflags', ldflags.join(' '), '-o', output, main]
+  const flags = ['-v', '-trimpath', '-buildvcs=false', `-modfile=${modfile}`, '-ldflags', ldflags.join(' ')]
+  const args = ['build', ...flags, '-o', output, main]
   const started = Date.now()
   const go = spawn('go', args, { cwd: source, env, stdio: ['ignore', 'ignore', 'pipe'] })
   const end = () => void go.kill()

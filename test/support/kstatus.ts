@@ -13,7 +13,6 @@ const kstatus: GoProgram = {
   purpose: 'the judge of statuses',
   duration: 'a minute',
   source: join(import.meta.dirname, 'kstatus'),
-  files: ['go.mod', 'go.sum', 'main.go'],
   main: '.',
   variables: {},
   oldestGo: { major: 1, minor: 24 },

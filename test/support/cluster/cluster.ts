@@ -7,14 +7,15 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createAuthority } from '../certificates.ts'
+import { type Authority, createAuthority } from '../certificates.ts'
 import { progressOnStderr } from '../go-program.ts'
 import { startProcessNode } from '../process-node/start.ts'
 import type { Api } from './api.ts'
 import { kubernetesTools } from './build.ts'
-import { bareEnvironment, startControlPlane } from './control-plane.ts'
+import { bareEnvironment, type Listen, startControlPlane, until } from './control-plane.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 import { foundHousehold, type Running } from './processes.ts'
+import type { ReleaseName } from './releases.ts'
 
 /** A user as Kubernetes sees one. */
 export type User = { readonly name: string; readonly groups?: readonly string[] }
@@ -62,12 +63,18 @@ export type ClusterOptions = {
   readonly isolation?: 'mounts' | 'paths'
   /** Rules of the audit policy, for those who want to know more of some requests than who asked for what. */
   readonly auditRules?: readonly object[]
+  /** Which Kubernetes; by default the one that the tests are run on. */
+  readonly kubernetes?: ReleaseName
+  /** Where the API server listens, for a node that is not on the loopback address. */
+  readonly listen?: Listen
+  /** Whom all parts trust, for a node that brings certificates of its own. */
+  readonly authority?: Authority
   readonly onProgress?: (line: string) => void
 }
 
 /** Starts a cluster; the first time on a machine its programs are built, which takes some minutes. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const tools = await kubernetesTools(options.onProgress ?? progressOnStderr())
+  const tools = await kubernetesTools(options.onProgress ?? progressOnStderr(), options.kubernetes)
   try {
     return await start(tools, options)
   } catch (error) {
@@ -81,9 +88,10 @@ async function start(tools: string, options: ClusterOptions): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), `zendesk-connector-${options.name ?? 'cluster'}-`))
   const household = await foundHousehold(folder)
   try {
-    const authority = await createAuthority('zendesk-connector test cluster')
+    const authority = options.authority ?? (await createAuthority('zendesk-connector test cluster'))
     const auditRules = options.auditRules ?? []
-    const { server, admin, parts } = await startControlPlane({ tools, folder, authority, auditRules })
+    const listen = options.listen ? { listen: options.listen } : {}
+    const { server, admin, parts } = await startControlPlane({ tools, folder, authority, auditRules, ...listen })
     const kubeconfig = join(folder, 'kubeconfigs', 'admin')
     const kubectlPath = join(tools, 'kubectl')
     const kubectl = runKubectl(kubectlPath, folder, kubeconfig)
@@ -111,7 +119,10 @@ async function start(tools: string, options: ClusterOptions): Promise<Cluster> {
       async podProcess(namespace, pod) {
         const path = `/api/v1/namespaces/${namespace}/pods/${pod}`
         const { metadata, spec } = await admin.request<RunningPod>('GET', path)
-        return Number(await readFile(join(folder, 'pids', `pod.${metadata.uid}.${spec.containers[0].name}`), 'utf8'))
+        const file = join(folder, 'pids', `pod.${metadata.uid}.${spec.containers[0].name}`)
+        // The process writes it itself, a moment after the pod is said to run.
+        await until('The process of the pod is known', [], async () => /\d+\n/.test(await readFile(file, 'utf8')))
+        return Number(await readFile(file, 'utf8'))
       },
       async stop() {
         await admin.close()

@@ -6,6 +6,7 @@ import { progressOnStderr } from '../go-program.ts'
 import { type Cluster, startCluster } from './cluster.ts'
 import { bareEnvironment } from './control-plane.ts'
 import { clusterNamed, clusters, describe, end, releaseName, takeName } from './registry.ts'
+import { DEFAULT_RELEASE, RELEASE_NAMES, type ReleaseName, releaseNamed } from './releases.ts'
 
 type Images = Record<string, readonly string[]>
 
@@ -29,6 +30,7 @@ program
     image,
     ownImage,
   )
+  .option('--kubernetes <release>', `one of ${RELEASE_NAMES}; without it ${DEFAULT_RELEASE}`, release)
   .action(up)
 
 program
@@ -58,12 +60,15 @@ program
     process.exitCode = await new Promise<number>((resolve) => child.on('exit', (code) => resolve(code ?? 1)))
   })
 
-async function up({ name, image = {} }: { name: string; image?: Images }): Promise<void> {
+type Wishes = { readonly name: string; readonly image?: Images; readonly kubernetes?: ReleaseName }
+
+async function up({ name, image = {}, kubernetes }: Wishes): Promise<void> {
   const stopped = Promise.withResolvers<void>()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stopped.resolve())
   await takeName(name)
   try {
-    const starting = startCluster({ name, images: { ...ownImage, ...image }, onProgress: progressOnStderr() })
+    const wishes = { name, images: { ...ownImage, ...image }, ...(kubernetes && { kubernetes }) }
+    const starting = startCluster({ ...wishes, onProgress: progressOnStderr() })
     const cluster = await Promise.race([starting, stopped.promise])
     // Whatever has been started ends with this process.
     if (!cluster) return await releaseName(name).then(() => process.exit(130))
@@ -92,6 +97,14 @@ Logs and the data of claims are in ${folder}`)
 function clusterName(text: string): string {
   if (/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/.test(text)) return text
   throw new InvalidArgumentError('A name has up to 32 lower-case letters, digits and dashes.')
+}
+
+function release(text: string): ReleaseName {
+  try {
+    return releaseNamed(text)
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : '')
+  }
 }
 
 function image(text: string, before: Images = {}): Images {

@@ -19,7 +19,12 @@ export type ControlPlaneOptions = {
   readonly authority: Authority
   /** Rules of the audit policy that go before the one for all: see ClusterOptions. */
   readonly auditRules?: readonly object[]
+  /** Where the API server listens; by default on a free port of the loopback address. */
+  readonly listen?: Listen
 }
+
+/** An address of this machine. */
+export type Listen = { readonly host: string; readonly port: number }
 
 /** A control plane that answers. */
 export type ControlPlane = { readonly server: string; readonly admin: Api; readonly parts: readonly Running[] }
@@ -67,8 +72,9 @@ export const bareEnvironment = (folder: string): NodeJS.ProcessEnv => ({
 /** Starts a control plane and waits until it serves and its controllers work. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { tools, folder, authority, auditRules = [] } = options
-  const [etcdPort, peerPort, port] = await freePorts(3)
-  const server = `https://127.0.0.1:${port}`
+  const [etcdPort, peerPort, freePort = 0] = await freePorts(3)
+  const { host, port } = options.listen ?? { host: '127.0.0.1', port: freePort }
+  const server = `https://${host}:${port}`
   const file = (name: string) => join(folder, name)
   await Promise.all(['certificates', 'kubeconfigs', 'home'].map((name) => mkdir(file(name), { recursive: true })))
   await writeCertificates(folder, authority, server)
@@ -106,7 +112,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     'etcd-cafile': ca,
     'etcd-certfile': certificate('etcd').cert,
     'etcd-keyfile': certificate('etcd').key,
-    'bind-address': '127.0.0.1',
+    'bind-address': host,
     'advertise-address': '127.0.0.1',
     'secure-port': String(port),
     'tls-cert-file': certificate('apiserver').cert,

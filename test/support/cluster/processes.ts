@@ -29,12 +29,25 @@ cat > /dev/null
 mv "$1/pids" "$1/ending"
 for file in "$1/ending"/*; do [ -s "$file" ] && kill -s KILL -- "-$(cat "$file")" 2> /dev/null; done
 for attempt in 1 2 3 4 5; do rm -rf "$1" 2> /dev/null && break; sleep 1; done
+[ -n "$2" ] || exit 0
+cgroups() { find /sys/fs/cgroup -depth -type d \\( -name "$1" -o -path "*/$1/*" \\) 2> /dev/null; }
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+  cgroups "$2" | xargs -r rmdir 2> /dev/null
+  [ -z "$(cgroups "$2")" ] && break
+  sleep 0.2
+done
 `
 
+/** What a household has beside processes and a folder. */
+export type Possessions = {
+  /** Name of cgroups, whose processes are the household's. */
+  readonly cgroup?: string
+}
+
 /** Begins a household in a folder that exists; `disband` ends all its processes and removes the folder. */
-export async function foundHousehold(folder: string): Promise<Household> {
+export async function foundHousehold(folder: string, { cgroup = '' }: Possessions = {}): Promise<Household> {
   await Promise.all(['pids', 'logs'].map((name) => mkdir(join(folder, name), { recursive: true })))
-  const guard = spawn('/bin/sh', ['-c', guardScript, 'guard', folder], {
+  const guard = spawn('/bin/sh', ['-c', guardScript, 'guard', folder, cgroup], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     cwd: '/',

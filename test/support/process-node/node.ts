@@ -9,6 +9,7 @@ const leaseSeconds = 40
 /** Registers the node; the port is where the API server asks for logs. */
 export async function registerNode(api: Api, name: string, port: number): Promise<void> {
   const now = new Date().toISOString()
+  const { gitVersion } = await api.request<{ gitVersion: string }>('GET', '/version')
   const capacity = { cpu: '64', memory: '256Gi', pods: '500', 'ephemeral-storage': '100Gi' }
   const condition = (type: string, status: string, reason: string) => ({
     type,
@@ -43,7 +44,7 @@ export async function registerNode(api: Api, name: string, port: number): Promis
       kernelVersion: '',
       osImage: `processes on ${hostname()}`,
       containerRuntimeVersion: `process://${process.version}`,
-      kubeletVersion: 'v1.34.4',
+      kubeletVersion: gitVersion,
       kubeProxyVersion: '',
       operatingSystem: process.platform,
       architecture: process.arch,

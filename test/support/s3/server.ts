@@ -1,6 +1,6 @@
 /**
- * A real S3 server for tests: versitygw over a temporary folder, which must know extended attributes, on a free port of
- * the loopback address. Buckets are folders and objects files, which tests may read and remove.
+ * A real S3 server for tests: versitygw over a temporary folder, which must know extended attributes, on a free port, by
+ * default of the loopback address. Buckets are folders and objects files, which tests may read and remove.
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -36,14 +36,13 @@ const versitygw: GoProgram = {
   purpose: 'the S3 server of the tests',
   duration: 'about a minute',
   source: join(import.meta.dirname, 'versitygw'),
-  files: ['go.mod', 'go.sum'],
   main: 'github.com/versity/versitygw/cmd/versitygw',
   variables: {},
   oldestGo: { major: 1, minor: 25 },
   aliases: [],
 }
 
-export async function startS3(): Promise<S3Server> {
+export async function startS3({ host = '127.0.0.1' }: { readonly host?: string } = {}): Promise<S3Server> {
   const tools = await goProgram(versitygw, progressOnStderr())
   const household = await foundHousehold(await mkdtemp(join(tmpdir(), 'zendesk-connector-s3-')))
   const program = join(tools, 'versitygw')
@@ -51,7 +50,7 @@ export async function startS3(): Promise<S3Server> {
   const key = newKey()
   try {
     await Promise.all([root, users].map((folder) => mkdir(folder)))
-    const address = `127.0.0.1:${await freePort()}`
+    const address = `${host}:${await freePort(host)}`
     const endpoint = `http://${address}`
     const options = ['--quiet', '--keep-alive', '--iam-dir', users, '--iam-cache-disable', '--port', address]
     const bare = { PATH: process.env.PATH, HOME: household.folder }
@@ -96,9 +95,9 @@ export async function startS3(): Promise<S3Server> {
 const newKey = (): AccessKey => ({ accessKeyId: `AKIA${hex(8).toUpperCase()}`, secretAccessKey: hex(20) })
 const hex = (bytes: number) => randomBytes(bytes).toString('hex')
 
-async function freePort(): Promise<number> {
+async function freePort(host: string): Promise<number> {
   const server = createServer()
-  await new Promise<void>((resolve, reject) => server.on('error', reject).listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve, reject) => server.on('error', reject).listen(0, host, resolve))
   const address = server.address()
   await new Promise((resolve) => server.close(resolve))
   return typeof address === 'object' && address !== null ? address.port : 0

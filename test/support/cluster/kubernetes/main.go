@@ -1,12 +1,16 @@
-// One binary that is, by the name it is called by, etcd, a part of the Kubernetes control plane or kubectl.
+// One binary that is, by the name it is called by, etcd, a part of the Kubernetes control plane, kubectl or, on Linux,
+// the kubelet.
 // It exists so that a real control plane can be had from Go modules alone: one linked program builds in a
 // fraction of the time that five need. It is how tests and the demo get a cluster; users never see it.
 package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
@@ -35,7 +39,9 @@ func main() {
 	}
 	command, known := commands[name]
 	if !known {
-		fmt.Fprintf(os.Stderr, "%s is none of: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl\n", name)
+		names := append(slices.Collect(maps.Keys(commands)), "etcd")
+		slices.Sort(names)
+		fmt.Fprintf(os.Stderr, "%s is none of: %s\n", name, strings.Join(names, ", "))
 		os.Exit(64)
 	}
 	os.Exit(cli.Run(command()))

@@ -15,6 +15,18 @@ export default defineConfig({
           maxWorkers: 3,
         },
       },
+      {
+        test: {
+          name: 'node',
+          include: ['test/node/**/*.test.ts'],
+          globalSetup: ['test/support/node/setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 900_000,
+          // There is one machine for containers, and it wants this one for itself.
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 })

@@ -138,9 +138,6 @@ export async function startStage(options: { readonly name: string; readonly judg
       return operator
     }
 
-    const get = (name: string, namespace = 'security'): Promise<Served> =>
-      cluster.api.request('GET', `/apis/cloudapps.security/v1alpha1/namespaces/${namespace}/zendeskconnectors/${name}`)
-
     return {
       cluster,
       simulator,
@@ -148,20 +145,7 @@ export async function startStage(options: { readonly name: string; readonly judg
       operatorLog,
       startOperator,
       apply: (yaml) => cluster.kubectlWithInput(yaml, 'apply', '-f', '-'),
-      get,
-      until: async (name, holds, { namespace = 'security', seconds = 30 } = {}) => {
-        const deadline = performance.now() + seconds * 1000
-        for (;;) {
-          const connector = await get(name, namespace)
-          if (holds(connector)) return connector
-          if (performance.now() > deadline) {
-            throw new Error(
-              `${name} was not so within ${seconds} s; its status: ${JSON.stringify(connector.status, null, 1)}`,
-            )
-          }
-          await delay(LOOK_MS)
-        }
-      },
+      ...connectorsOf(cluster),
       records: (claim, connector, stream, namespace = 'security') =>
         readRecords(join(cluster.folder, 'claims', namespace, claim, namespace, connector, stream)),
       stop,
@@ -170,6 +154,28 @@ export async function startStage(options: { readonly name: string; readonly judg
     for (const operator of operators) await operator.stop('SIGKILL')
     await end()
     throw error
+  }
+}
+
+/** Looks at the connectors of a cluster. */
+export function connectorsOf({ api }: Pick<Cluster, 'api'>): Pick<Stage, 'get' | 'until'> {
+  const get = (name: string, namespace = 'security'): Promise<Served> =>
+    api.request('GET', `/apis/cloudapps.security/v1alpha1/namespaces/${namespace}/zendeskconnectors/${name}`)
+  return {
+    get,
+    until: async (name, holds, { namespace = 'security', seconds = 30 } = {}) => {
+      const deadline = performance.now() + seconds * 1000
+      for (;;) {
+        const connector = await get(name, namespace)
+        if (holds(connector)) return connector
+        if (performance.now() > deadline) {
+          throw new Error(
+            `${name} was not so within ${seconds} s; its status: ${JSON.stringify(connector.status, null, 1)}`,
+          )
+        }
+        await delay(LOOK_MS)
+      }
+    },
   }
 }
 

@@ -124,7 +124,7 @@ kind: ConfigMap
 metadata: { name: acme-checkpoint, namespace: default }
 `
 
-/** As the Dockerfile does it in its last step. */
+/** As scripts/compile.ts does it for the image. */
 async function compile(cluster: Cluster, mounts: readonly Mount[]): Promise<void> {
   const writable = mounts.map((mount) => ({ ...mount, readOnly: false }))
   const image = enterPod(join(cluster.folder, 'cold-start', 'image'), writable)

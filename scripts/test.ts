@@ -8,7 +8,9 @@ import { z } from 'zod'
 
 const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } })
 if (values.help) {
-  console.log('npm test: types, style, unused code, then all tests. Parts: npm run check, test:unit, test:cluster. On a real node: npm run test:node.')
+  console.log(
+    'npm test: types, style, unused code, then all tests. Parts: npm run check, test:unit, test:cluster. On a real node: npm run test:node.',
+  )
   process.exit(0)
 }
 
@@ -39,7 +41,14 @@ for (const [command = '', ...args] of [['tsc', '--noEmit'], ['biome', 'check'], 
 
 const folder = await mkdtemp(join(tmpdir(), 'zendesk-connector-test-'))
 const file = join(folder, 'report.json')
-const code = await run('vitest', 'run', '--project=!node', '--reporter=default', '--reporter=json', `--outputFile=${file}`)
+const code = await run(
+  'vitest',
+  'run',
+  '--project=!node',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile=${file}`,
+)
 const totals = report.parse(JSON.parse(await readFile(file, 'utf8')))
 await rm(folder, { recursive: true })
 passed += totals.numPassedTests

@@ -59,8 +59,8 @@ const ask = (annotation: string) => (team: { name: string; namespace: string }) 
 test('two run in turn and never side by side, a third that is not connected holds no turn, and none hears of the others', async () => {
   const limit = { requests: 100 }
   const account = stage.simulator.account(ACCOUNT, { activities: { lastSevenDays: 1500 }, limit })
-  // Whoever comes first keeps the other waiting for more than half a minute.
-  const busy = { kind: 'status', status: 503, retryAfter: 33 } as const
+  // Whoever comes first keeps the other waiting for much more than the half minute from which it is told.
+  const busy = { kind: 'status', status: 503, retryAfter: 45 } as const
   account.addFault({ path: 'audit_logs.+size.+100', times: 1, effect: busy })
   account.addFault({ path: 'audit_logs.+size.+100', effect: { kind: 'latency', milliseconds: 250 } })
   const stop = new AbortController()

@@ -73,25 +73,24 @@ test('two run in turn and never side by side, a third that is not connected hold
     sync: { interval: '168h', streams: ['AuditLogs'], sink: { stdout: {} } },
   }
   const good = { clientId: 'zendesk-connector', clientSecret: `${ACCOUNT}-secret` }
-  await stage.apply(
-    documents(
-      ...TEAMS.flatMap(({ name, namespace }) => [
-        secretYaml(name, name === LYNX.name ? { ...good, clientSecret: 'wrong' } : good, namespace),
-        connectorYaml({ name, namespace, endpoint: `${ACCOUNT}.zendesk.com`, spec }),
-      ]),
-    ),
-  )
+  const manifestsOf = ({ name, namespace }: (typeof TEAMS)[number]) => [
+    secretYaml(name, name === LYNX.name ? { ...good, clientSecret: 'wrong' } : good, namespace),
+    connectorYaml({ name, namespace, endpoint: `${ACCOUNT}.zendesk.com`, spec }),
+  ]
+  // A minute has room for two tests: the third comes when both wait for nothing but each other.
+  await stage.apply(documents(...manifestsOf(HERON), ...manifestsOf(OTTER)))
   const until = ({ name, namespace }: (typeof TEAMS)[number], holds: Parameters<Stage['until']>[1], seconds = 60) =>
     stage.until(name, holds, { namespace, seconds })
   const synced = ({ status }: { status: { conditions?: { type: string; reason: string; message: string }[] } }) =>
     status?.conditions?.find(({ type }) => type === 'Synced')
 
-  await until(LYNX, ({ status }) => status?.connection === 'Error')
   await expect.poll(() => pods.order, { timeout: 60_000 }).toHaveLength(1)
   const [first, second] = pods.order[0] === HERON.namespace ? [HERON, OTTER] : [OTTER, HERON]
   const waiting = await until(second, (one) => synced(one)?.reason === 'WaitingForAccount')
   expect(waiting.status).toMatchObject({ connection: 'Connected', sync: { waiting: { for: 'Account' } } })
   expect(pods.order).toEqual([first.namespace])
+  await stage.apply(documents(...manifestsOf(LYNX)))
+  await until(LYNX, ({ status }) => status?.connection === 'Error', 90)
   await until(first, runEnded(1), 90)
   await until(second, runEnded(1), 90)
   expect((await stage.get(second.name, second.namespace)).status.sync.waiting).toBeUndefined()

@@ -33,14 +33,12 @@ export function createDoor<T extends Kept>(options: DoorOptions<T>) {
   }
 
   function keep(raw: unknown): T | undefined {
-    const who = identity.safeParse(raw)
-    const key = who.success ? storeKey(who.data) : 'unknown'
     try {
       const kept = options.keep(raw)
-      malformed.delete(key)
+      if (malformed.size > 0) malformed.delete(keyOf(raw))
       return kept
     } catch (error) {
-      const text = String(error)
+      const [key, text] = [keyOf(raw), String(error)]
       if (malformed.get(key) !== text) guarded(() => options.onMalformed(key, error))
       malformed.set(key, text)
       return undefined
@@ -48,10 +46,13 @@ export function createDoor<T extends Kept>(options: DoorOptions<T>) {
   }
 
   function take(raw: unknown, put: (object: T) => void): void {
-    const who = identity.safeParse(raw)
     const kept = keep(raw)
-    if (kept) put(kept)
-    else if (who.success) store.delete(who.data)
+    if (kept) {
+      put(kept)
+      return
+    }
+    const who = identity.safeParse(raw)
+    if (who.success) store.delete(who.data)
   }
 
   return {
@@ -88,4 +89,10 @@ export function createDoor<T extends Kept>(options: DoorOptions<T>) {
       }
     },
   }
+}
+
+/** What it is told by where it cannot be read. */
+function keyOf(raw: unknown): string {
+  const who = identity.safeParse(raw)
+  return who.success ? storeKey(who.data) : 'unknown'
 }

@@ -1,9 +1,9 @@
 /**
- * The chart on a real API server: its dry run takes every manifest that we hand out, and what helm installs into a
- * namespace that enforces `restricted` works, drifts nowhere, and leaves the connectors behind when it goes.
+ * The chart on a real API server: what helm installs into a namespace that enforces `restricted` works, drifts nowhere, and
+ * leaves the connectors behind when it goes. What its dry run says of it stands in dry-run.test.ts.
  */
-import { readdir, readFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { stringify } from 'yaml'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
@@ -98,60 +98,6 @@ const withValues = [CHART, '--values', '-', '--wait']
 
 const syncNow = (id: string) =>
   cluster.kubectl('annotate', '-n', 'security', 'zdc/acme', '--overwrite', `cloudapps.security/sync-requested-at=${id}`)
-
-/** What the API server would make of them. What stands there already may be somebody else's. */
-const dryRun = (yaml: string) =>
-  cluster.kubectlWithInput(yaml, 'apply', '--server-side', '--dry-run=server', '--force-conflicts', '-f', '-')
-
-/** Our manifests below a folder; what lies in a kustomization is looked at as kustomize makes it. */
-async function yamlFiles(folder: string): Promise<string[]> {
-  const names = await readdir(join(root, folder), { recursive: true })
-  const made = names.filter((name) => basename(name) === 'kustomization.yaml').map(dirname)
-  return names
-    .filter((name) => name.endsWith('.yaml') && !made.includes(dirname(name)))
-    .map((name) => join(folder, name))
-}
-
-describe('before anything is installed the API server’s dry run takes', () => {
-  const metrics = {
-    serviceMonitor: { enabled: true },
-    rules: { enabled: true },
-    dashboard: { enabled: true },
-    perConnector: false,
-  }
-  test.each([
-    ['the chart as it is', {}],
-    [
-      'the chart with everything switched on',
-      { metrics, watchNamespaces: ['security', 'sales'], httpsProxy: 'http://p:1' },
-    ],
-  ])('%s', async (_name, some) => {
-    // A pod is admitted only where its service account is there already.
-    const manifests = (await rendered(some)).map((one) => (one.kind === 'Pod' ? withoutIdentity(one) : one))
-    const said = await dryRun(yamlOf(manifests))
-    expect(said.trim().split('\n')).toHaveLength(manifests.length)
-  })
-
-  test.each(['deploy', 'examples/gitops/kustomize'])('what kustomize makes of %s', async (folder) => {
-    expect(await dryRun(await cluster.kubectl('kustomize', join(root, folder)))).toContain('deployment.apps')
-  })
-
-  test('the pods of the chart, which restricted would refuse otherwise', async () => {
-    const manifests = await rendered(values)
-    const { metadata, spec } = deployment(manifests).spec.template
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', namespace: system, ...metadata }, spec }
-    await dryRun(stringify(withoutIdentity(pod)))
-    const open = withoutIdentity({ ...pod, spec: { ...spec, securityContext: {} } })
-    await expect(dryRun(stringify(open))).rejects.toThrow(/violates PodSecurity "restricted/)
-  })
-})
-
-function withoutIdentity({ spec: { serviceAccountName: _, ...spec }, ...pod }: Manifest): Manifest {
-  return { ...pod, spec } as Manifest
-}
-
-const deployment = (manifests: readonly Manifest[]) =>
-  manifests.find(({ kind }) => kind === 'Deployment') ?? expect.fail('there is no Deployment')
 
 /** As it is in the cluster, without what each write changes. */
 async function now({ apiVersion, kind, metadata }: Manifest) {
@@ -272,14 +218,6 @@ describe('installed with helm, behind a company’s proxy and CA', () => {
     const before = await pods()
     await release('upgrade', ...withValues)
     expect(await pods()).toBe(before)
-  })
-
-  test('the dry run takes every example and what is for Argo CD and Flux', async () => {
-    for (const file of [...(await yamlFiles('examples')), ...(await yamlFiles('gitops'))]) {
-      const manifests = manifestsIn(await readFile(join(root, file), 'utf8'))
-      const said = await dryRun(yamlOf(manifests)).catch((error) => expect.fail(`${file}: ${error}`))
-      expect(said.trim().split('\n'), file).toHaveLength(manifests.length)
-    }
   })
 
   test('who may view or edit a namespace may do the same to its connectors, and nobody else', async () => {

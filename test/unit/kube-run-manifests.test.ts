@@ -1,30 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { sinkOrders } from '../../src/connector/orders.ts'
-import { type RunOrders, runOrders } from '../../src/connector/run.ts'
-import { type Connector, connector } from '../../src/connector/schema.ts'
+import type { RunOrders } from '../../src/connector/run.ts'
+import { connector } from '../../src/connector/schema.ts'
 import { jobName } from '../../src/kube/names.ts'
 import { checkpointManifest, identityManifests, jobManifest } from '../../src/kube/run-manifests.ts'
+import { acme, ordersOfAcme } from '../support/run-orders.ts'
 
-const acme: Connector = connector.parse({
-  metadata: { name: 'acme', namespace: 'security', uid: 'u-1', creationTimestamp: '2026-01-01T00:00:00Z' },
-  spec: { endpoint: 'acme.zendesk.com', secretRef: { name: 'acme-zendesk' }, sync: { sink: { stdout: {} } } },
-})
-const orders: RunOrders = runOrders.parse({
-  namespace: 'security',
-  connector: 'acme',
-  displayName: 'costs $(HOME) $5',
-  run: jobName('acme', 'u-1', 7),
-  slot: 7,
-  endpoint: 'acme.zendesk.com',
-  requestsPerMinute: 200,
-  lookbackSeconds: 60,
-  streams: ['Users'],
-  sink: { kind: 'file', claimName: 'data' },
-  checkpoint: 'acme-zendesk-checkpoint',
-  sliceSeconds: 3600,
-  spent: [],
-  redact: [],
-})
+const orders: RunOrders = { ...ordersOfAcme, displayName: 'costs $(HOME) $5', run: jobName('acme', 'u-1', 7) }
 const settings = { image: 'zc:1', logLevel: 'info' }
 
 const rendered = (given: Partial<RunOrders> = {}, more: object = {}) => {

@@ -7,33 +7,12 @@ import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { parse } from 'yaml'
-import { type RunOrders, runOrders } from '../../src/connector/run.ts'
-import { connector } from '../../src/connector/schema.ts'
 import { podTemplate } from '../../src/kube/pod-template.ts'
 import { jobManifest } from '../../src/kube/run-manifests.ts'
 import { readSyncPod } from '../../src/sync-pod.ts'
 import { read, root } from '../support/docs.ts'
+import { acme, ordersOfAcme as orders } from '../support/run-orders.ts'
 
-const acme = connector.parse({
-  metadata: { name: 'acme', namespace: 'security', uid: 'u-1', creationTimestamp: '2026-01-01T00:00:00Z' },
-  spec: { endpoint: 'acme.zendesk.com', secretRef: { name: 'acme-zendesk' }, sync: { sink: { stdout: {} } } },
-})
-const orders: RunOrders = runOrders.parse({
-  namespace: 'security',
-  connector: 'acme',
-  displayName: 'acme',
-  run: 'acme-7',
-  slot: 7,
-  endpoint: 'acme.zendesk.com',
-  requestsPerMinute: 200,
-  lookbackSeconds: 60,
-  streams: ['Users'],
-  sink: { kind: 'file', claimName: 'data' },
-  checkpoint: 'acme-zendesk-checkpoint',
-  sliceSeconds: 3600,
-  spent: [],
-  redact: [],
-})
 const settings = { image: 'zc:1', logLevel: 'info' }
 const podOf = (said?: unknown) =>
   jobManifest(acme, orders, said === undefined ? settings : { ...settings, pod: podTemplate.parse(said) }).spec.template

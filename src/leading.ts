@@ -41,6 +41,8 @@ export type Leading = {
 
 /** Workers beside those that wait for Zendesk: they have the API server to wait for only. */
 const QUICK_WORKERS = 10
+/** Of the tests at a time: who has just applied a connector or mended a Secret waits in front of the screen. */
+const KEPT_FOR_URGENT = 0.25
 /** The kubelet gives 30 s; then there is the lease to be given back. */
 const DRAIN_MS = 12_000
 /** No piece of work takes so long: a test has ten seconds and three tries, a call to the API server twenty seconds. */
@@ -58,7 +60,8 @@ export function startLeading(options: LeadingOptions): Leading {
   const spent = createSpentLedger(() => new Date(monotonic()), WHOLE_TEST)
   const known = new Map<string, Known>()
   const wake = (key: string) => queue.add(key)
-  const testTurns = createTurns({ most: options.mostTests, wake, now })
+  const keptForUrgent = Math.floor(options.mostTests * KEPT_FOR_URGENT)
+  const testTurns = createTurns({ most: options.mostTests, keptForUrgent, wake, now })
   const runTurns = createTurns({
     most: options.mostRuns,
     isTaken: view.isBusy,

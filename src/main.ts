@@ -45,7 +45,7 @@ program
     'YAML or JSON: resources of sync pods, where they run, what their image is pulled with, labels and annotations',
   )
   .action(async (options) => {
-    keepMemorySmall()
+    keepMemorySmall({ fleet: true })
     const { runOperator } = await import('./operator-command.ts')
     process.exitCode = await runOperator(options, process.env)
   })

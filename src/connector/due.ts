@@ -9,6 +9,7 @@ import { lastOutcome } from './outcome.ts'
 import { isLasting } from './reasons.ts'
 import type { Spent } from './run.ts'
 import {
+  AT_ONCE,
   earliest,
   HOLD_MS,
   later,
@@ -34,7 +35,6 @@ export type Case = {
 export type Due = (given: Case) => Date | undefined
 
 const BREATH_MS = 1000
-const NOW = new Date(0)
 
 /** When a test is due; `running`: a run of this connector is under way. */
 export function testDue(given: Case, running: boolean): Date | undefined {
@@ -43,10 +43,10 @@ export function testDue(given: Case, running: boolean): Date | undefined {
   return due && notBefore(testsHaveRoom(given), due, given)
 }
 
-const notTestedYet: Due = ({ status }) => (status.connectionTest?.lastTime === undefined ? NOW : undefined)
+const notTestedYet: Due = ({ status }) => (status.connectionTest?.lastTime === undefined ? AT_ONCE : undefined)
 
 const specChanged: Due = ({ observed, status }) =>
-  status.connectionTest?.testedGeneration === observed.connector.metadata.generation ? undefined : NOW
+  status.connectionTest?.testedGeneration === observed.connector.metadata.generation ? undefined : AT_ONCE
 
 const secretIsNotTheTestedOne: Due = ({ observed: { connector, secret }, status }) => {
   const tested = status.connectionTest?.testedSecrets?.[0]
@@ -54,12 +54,12 @@ const secretIsNotTheTestedOne: Due = ({ observed: { connector, secret }, status 
     tested?.name === connector.spec.secretRef.name &&
     tested.uid === secret?.uid &&
     tested.resourceVersion === secret?.resourceVersion
-  return same ? undefined : NOW
+  return same ? undefined : AT_ONCE
 }
 
 const someoneAsksForATest: Due = ({ observed, status }) => {
   const request = requested(observed.connector, TEST_REQUESTED_AT)
-  return request === undefined || request === status.lastHandledTestRequest ? undefined : NOW
+  return request === undefined || request === status.lastHandledTestRequest ? undefined : AT_ONCE
 }
 
 /** A run that was refused knows something that the last test did not. */
@@ -70,7 +70,7 @@ const runWasRefused: Due = ({ status }) => {
   const { testedAfterRun, lastTime = '' } = status.connectionTest ?? {}
   // A CRD older than this program drops the field: then times must do.
   if (testedAfterRun === undefined && lastTime >= (lastRun.endTime ?? '')) return undefined
-  return lastRun.id === testedAfterRun ? undefined : NOW
+  return lastRun.id === testedAfterRun ? undefined : AT_ONCE
 }
 
 const noAnswerLastTime: Due = ({ status: { connectionTest } }) => {
@@ -173,12 +173,12 @@ function afterSilence(renewTime: string, milliseconds: number, now: Date): Date 
 const someoneAsksForARun: Due = ({ observed: { connector }, status }) => {
   const requests = runRequests(connector)
   const isSync = requests.sync !== undefined && requests.sync !== status.lastHandledSyncRequest
-  return isSync || isNewResync(requests, status) ? NOW : undefined
+  return isSync || isNewResync(requests, status) ? AT_ONCE : undefined
 }
 
 /** The Secret of the sink is another than the last run was started with: it may be the cure. */
 const sinkSecretChanged: Due = ({ observed: { sinkSecret }, status: { sync } }) =>
-  sinkSecret === undefined || sync?.lastStartTime === undefined || sinkSecret === sync.sinkSecret ? undefined : NOW
+  sinkSecret === undefined || sync?.lastStartTime === undefined || sinkSecret === sync.sinkSecret ? undefined : AT_ONCE
 
 /** One with more to do queues again at once, but behind those that fell due before its last slice was over. */
 const goesOn: Due = (given) => {
@@ -187,7 +187,7 @@ const goesOn: Due = (given) => {
 }
 
 const runIntervalIsOver: Due = ({ observed: { connector }, status: { sync } }) => {
-  if (sync?.lastStartTime === undefined) return NOW
+  if (sync?.lastStartTime === undefined) return AT_ONCE
   return later(sync.lastStartTime, spread(connector.metadata.uid, milliseconds(connector.spec.sync.interval)))
 }
 

@@ -3,6 +3,9 @@
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 
+/** When something is due that somebody has just asked for, by a change or in so many words: before all else. */
+export const AT_ONCE = new Date(0)
+
 /** Waits after the first, second, … test without an answer; the last one repeats. */
 const RETRY_MS = [10 * SECOND, 30 * SECOND, 1 * MINUTE, 2 * MINUTE, 4 * MINUTE, 8 * MINUTE, 15 * MINUTE]
 

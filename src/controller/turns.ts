@@ -2,6 +2,7 @@
  * Who may go now: at most so many at a time, and one at a time of each Zendesk account, in the order in which they fell
  * due. A turn is a reservation in memory; whoever stands in line is woken when it is theirs.
  */
+import { AT_ONCE } from '../connector/schedule.ts'
 
 export type Turns = {
   /**
@@ -21,6 +22,8 @@ export type Turns = {
 export type TurnsOptions = {
   /** Turns at a time. */
   readonly most: number
+  /** So many of them are only for what is due AT_ONCE: else it would wait until one of those at it has ended. */
+  readonly keptForUrgent?: number
   /** Whether somebody beside `key` is at it in this account, with or without a turn of ours. */
   readonly isTaken?: (account: string, key: string) => boolean
   /** How many are at it already, with or without a turn of ours. */
@@ -38,7 +41,8 @@ type Place = {
   readonly arrival: number
 }
 
-export function createTurns({ most, isTaken = () => false, taken = () => 0, wake, now }: TurnsOptions): Turns {
+export function createTurns(options: TurnsOptions): Turns {
+  const { most, keptForUrgent = 0, isTaken = () => false, taken = () => 0, wake, now } = options
   /** In order. */
   const line: Place[] = []
   const places = new Map<string, Place>()
@@ -47,6 +51,12 @@ export function createTurns({ most, isTaken = () => false, taken = () => 0, wake
   let arrivals = 0
 
   const isBusy = ({ account, key }: Place) => turns.has(account) || isTaken(account, key)
+
+  const routine = () => {
+    let count = taken()
+    for (const key of turns.values()) if (!isUrgent(places.get(key))) count += 1
+    return count
+  }
 
   const leave = (key: string) => {
     const place = places.get(key)
@@ -74,6 +84,8 @@ export function createTurns({ most, isTaken = () => false, taken = () => 0, wake
     const woken: string[] = []
     for (let at = 0; at < line.length && turns.size + taken() < most; ) {
       const place = line[at]
+      // The urgent ones stand in front: behind this one there are none.
+      if (place !== undefined && !isUrgent(place) && routine() >= most - keptForUrgent) break
       if (place === undefined || isBusy(place)) {
         at += 1
         continue
@@ -108,6 +120,10 @@ export function createTurns({ most, isTaken = () => false, taken = () => 0, wake
     },
     next: () => next(),
   }
+}
+
+function isUrgent(place: Place | undefined): boolean {
+  return place?.due === AT_ONCE.getTime()
 }
 
 function isBefore(one: Place, other: Place): boolean {

@@ -81,9 +81,9 @@ export function createDoor<T extends Kept>(options: DoorOptions<T>) {
     relist(namespace: string | undefined, since: number): Relisting<unknown> {
       const listing = store.relist(namespace, since)
       return {
-        take(raw, version) {
+        take(raw) {
           const kept = keep(raw)
-          if (kept) listing.take(kept, version)
+          if (kept) listing.take(kept)
         },
         done: listing.done,
       }

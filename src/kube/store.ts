@@ -30,15 +30,15 @@ export type Store<T extends Kept> = {
   delete(last: Kept): void
   /** The watch of a namespace, or of all, has told everything up to that version. */
   passed(version: string, namespace: string | undefined): void
-  /** Begins to take the whole collection, in one namespace or in all, page by page. `since`: performance.now(). */
+  /** Begins to take the whole collection, in one namespace or in all. `since`: performance.now(). */
   relist(namespace: string | undefined, since: number): Relisting<T>
 }
 
-/** A list on its way. One that is given up changes nothing that was not on a page of it. */
+/** A list on its way. One that is given up changes nothing that had not come yet. */
 export type Relisting<T> = {
-  /** An object of a page; `version` is the list's. */
-  take(object: T, version: string): void
-  /** There are no more: whatever was on no page is gone. */
+  /** An object of it. */
+  take(object: T): void
+  /** There are no more: whatever was not among them is gone. `version`: of the whole. */
   done(version: string): void
 }
 
@@ -97,12 +97,13 @@ export function createStore<T extends Kept>(change: Change<T>): Store<T> {
       const isOwn = (entry: Entry<T>, version: string) => entry.writtenAt >= since && isLater(entry.version, version)
       return {
         // A list is the truth even where its versions are lower: the cluster may have been restored from a backup.
-        take(object, version) {
+        take(object) {
           const key = storeKey(object)
           listed.add(key)
           const known = entries.get(key)
           if (known === undefined) return set(object, 0)
-          if (known.version !== object.metadata.resourceVersion && !isOwn(known, version)) set(object, 0)
+          const { resourceVersion } = object.metadata
+          if (known.version !== resourceVersion && !isOwn(known, resourceVersion)) set(object, 0)
         },
         done(version) {
           for (const [key, entry] of entries) {

@@ -1,15 +1,16 @@
 /**
- * Keeps a local copy of one collection: list it page by page, then watch from there, for ever. Whatever goes wrong is
+ * Keeps a local copy of one collection: take all of it, then watch from there, for ever. Whatever goes wrong is
  * tried again after a pause that grows; nothing that an object, a handler or the network does ends the loop. Between
  * events there is no request but the one that opens the watch again.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { z } from 'zod'
 import type { Cluster } from './cluster.ts'
 import { createDoor, type DoorOptions } from './door.ts'
-import { fromAnswer, isKubeError, KubeError } from './errors.ts'
+import { isKubeError, KubeError } from './errors.ts'
+import { readFrame } from './frame.ts'
 import { createLists, type Lists } from './lists.ts'
 import { createPulse, type Pulse } from './pulse.ts'
+import { takeSnapshot } from './snapshot.ts'
 import type { Kept } from './store.ts'
 
 const SECOND = 1000
@@ -24,8 +25,6 @@ const HEALTHY = 5 * SECOND
 const WATCH_SECONDS = { least: 30, most: 45 }
 /** What the end may be late by before the watch counts as lost. */
 const LATE_SECONDS = 5
-/** The JSON of a page and all that is parsed of it is held at once, by five collections: a Job takes 50 KiB. */
-const PAGE = 100
 const STALL = (WATCH_SECONDS.most + LATE_SECONDS) * SECOND
 /** What a step may take beyond the stall of a watch, which is the longest: see pulse.ts. */
 const SLACK = 60 * SECOND
@@ -70,44 +69,23 @@ export type Collection<T extends Kept> = {
   readonly ended: Promise<void>
 }
 
-const listPage = z.object({
-  metadata: z.object({ resourceVersion: z.string(), continue: z.string().optional() }),
-  items: z.array(z.unknown()).nullable(),
-})
-const watchEvent = z.object({ type: z.string(), object: z.unknown() })
-const bookmark = z.object({ metadata: z.object({ resourceVersion: z.string() }) })
-
 /** Begins to copy at once; only the signal ends it. */
 export function watchCollection<T extends Kept>(cluster: Cluster, options: WatchOptions<T>): Collection<T> {
   const { signal, onProblem, stallMilliseconds = STALL } = options
   const without = ['managedFields', ...(options.without ?? [])]
   const selectors = { labelSelector: options.labelSelector, fieldSelector: options.fieldSelector }
+  const kind = (name: string) =>
+    options.metadataOnly ? `application/json;as=${name};g=meta.k8s.io;v=v1` : 'application/json'
+  const accept = { object: kind('PartialObjectMetadata'), list: kind('PartialObjectMetadataList') }
   const door = createDoor(options)
 
-  async function list(path: string, namespace: string | undefined, { beat }: Pulse): Promise<string> {
-    const listing = door.relist(namespace, performance.now())
-    let next: string | undefined
-    for (;;) {
-      const query = { ...selectors, limit: PAGE, continue: next }
-      const answer = await cluster.request('GET', path, {
-        query,
-        signal,
-        without,
-        accept: accept('PartialObjectMetadataList'),
-      })
-      beat()
-      const page = parse(listPage, answer)
-      const version = page.metadata.resourceVersion
-      for (const item of page.items ?? []) listing.take(item, version)
-      next = page.metadata.continue || undefined
-      if (next !== undefined) continue
-      listing.done(version)
-      return version
-    }
-  }
-
-  function accept(kind: string): string {
-    return options.metadataOnly ? `application/json;as=${kind};g=meta.k8s.io;v=v1` : 'application/json'
+  function list(path: string, namespace: string | undefined, { beat }: Pulse): Promise<string> {
+    // As old as the first attempt: what was written since then may be on no page of the second.
+    const since = performance.now()
+    return takeSnapshot(cluster, () => ({ ...door.relist(namespace, since), end: door.end }), {
+      ...{ path, selectors, accept, without, signal },
+      onProgress: beat,
+    })
   }
 
   // Returns when the server ends it; `moved` tells from which version to go on.
@@ -127,15 +105,14 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
       await cluster.watch(path, {
         query,
         without,
-        accept: accept('PartialObjectMetadata'),
+        accept: accept.object,
         stallMilliseconds,
         signal: AbortSignal.any([signal, stop, late.signal]),
         onEvent: (event) => {
-          const { type, object } = parse(watchEvent, event)
-          if (type === 'ERROR') throw fromAnswer(500, object)
-          if (type === 'DELETED') door.end(object)
-          else if (type !== 'BOOKMARK') door.put(object)
-          moved(parse(bookmark, object).metadata.resourceVersion)
+          const frame = readFrame(event)
+          if (frame.what === 'was') door.end(frame.object)
+          else if (frame.what === 'is') door.put(frame.object)
+          moved(frame.version)
         },
       })
     } finally {
@@ -206,10 +183,4 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     },
     ended: Promise.all(loops.map(({ end }) => end)).then(() => undefined),
   }
-}
-
-function parse<S extends z.ZodType>(schema: S, raw: unknown): z.output<S> {
-  const parsed = schema.safeParse(raw)
-  if (parsed.success) return parsed.data
-  throw new KubeError('Malformed', 'the API server sent something that is no list and no watch event')
 }

@@ -13,7 +13,7 @@ const told = (kept: Kept | undefined) => kept && `${kept.metadata.uid}@${kept.me
 /** Takes a list of one page, which was asked for just now unless `since` says otherwise. */
 function list(objects: readonly Kept[], version: number, namespace?: string, since = performance.now()): void {
   const listing = store.relist(namespace, since)
-  for (const one of objects) listing.take(one, String(version))
+  for (const one of objects) listing.take(one)
   listing.done(String(version))
 }
 
@@ -88,7 +88,7 @@ test('a list of one namespace says nothing of the others', () => {
 test('a list that breaks off takes nothing away', () => {
   store.put(object('x', 1))
   store.put(object('y', 1))
-  store.relist(undefined, performance.now()).take(object('x', 3), '3')
+  store.relist(undefined, performance.now()).take(object('x', 3))
   expect(Array.from(store.values(), told)).toEqual(['x@3', 'y@1'])
 })
 

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Cluster } from '../../src/kube/cluster.ts'
+import { KubeError } from '../../src/kube/errors.ts'
 import { createView, type View } from '../../src/kube/view.ts'
 
 const created = '2026-01-01T00:00:00Z'
@@ -36,7 +37,8 @@ function scripted() {
       metadata: { resourceVersion: '1' },
       items: collections.get(nameOf(path)) ?? [],
     }),
-    watch: (path, { signal, onEvent }) => {
+    watch: async (path, { query, signal, onEvent }) => {
+      if (query?.sendInitialEvents) throw new KubeError('Invalid', 'sendInitialEvents: Forbidden', 422)
       watchers.set(nameOf(path), onEvent)
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
     },

@@ -15,7 +15,7 @@ const event = (type: string, object: unknown) => ({ type, object })
 const gone = event('ERROR', { code: 410, reason: 'Expired', message: 'too old resource version' })
 
 type Call = {
-  readonly kind: 'list' | 'watch'
+  readonly kind: 'list' | 'stream' | 'watch'
   readonly path: string
   readonly query: Record<string, unknown>
   at: number
@@ -24,6 +24,7 @@ type Call = {
 let end: AbortController
 let calls: Call[]
 let lists: (unknown | Error)[]
+let streams: (unknown[] | Error)[]
 let watches: unknown[][]
 let changes: string[]
 let problems: unknown[]
@@ -32,6 +33,7 @@ beforeEach(() => {
   end = new AbortController()
   calls = []
   lists = []
+  streams = []
   watches = []
   changes = []
   problems = []
@@ -43,7 +45,10 @@ afterEach(() => {
 
 const asked = () => calls.map(({ kind, query }) => `${kind} ${query.resourceVersion ?? query.continue ?? ''}`.trim())
 
-/** A server that gives the lists and watches in turn; a watch beyond the last stays open. */
+/**
+ * A server that gives the lists and watches in turn; a watch beyond the last stays open. It does not stream, but for the
+ * streams that it is given.
+ */
 const cluster: Cluster = {
   async request(_method, path, call) {
     calls.push({ kind: 'list', path, query: { ...call?.query }, at: performance.now() })
@@ -52,6 +57,14 @@ const cluster: Cluster = {
     return answer
   },
   async watch(path, { query, signal, onEvent }) {
+    if (query?.sendInitialEvents) {
+      const stream = streams.shift() ?? new KubeError('Invalid', 'sendInitialEvents: Forbidden', 422)
+      if (stream instanceof Error) throw stream
+      calls.push({ kind: 'stream', path, query: { ...query }, at: performance.now() })
+      for (const event of stream) onEvent(event)
+      if (signal.aborted) throw new KubeError('Aborted', 'the call was given up')
+      return
+    }
     calls.push({ kind: 'watch', path, query: { ...query }, at: performance.now() })
     const events = watches.shift()
     for await (const event of events ?? []) onEvent(event)
@@ -74,7 +87,7 @@ function begin(more: { namespaces?: string[]; onChange?: (key: string) => void }
   })
 }
 
-test('a collection is listed page by page and watched from there', async () => {
+test('of a server that does not stream a collection is listed page by page and watched from there', async () => {
   lists = [listOf(5, [thing('x', 1)], 'page-2'), listOf(5, [thing('y', 2)])]
   const things = begin()
   await things.synced
@@ -83,6 +96,59 @@ test('a collection is listed page by page and watched from there', async () => {
   expect(asked()).toEqual(['list', 'list page-2', 'watch 5'])
   expect(calls[2]?.query).toMatchObject({ allowWatchBookmarks: true })
   expect(Number(calls[2]?.query.timeoutSeconds)).toBeGreaterThanOrEqual(30)
+})
+
+const allSent = (version: number) =>
+  event('BOOKMARK', {
+    metadata: { resourceVersion: String(version), annotations: { 'k8s.io/initial-events-end': 'true' } },
+  })
+
+describe('a server that streams', () => {
+  test('is asked for no page: what it sends until it says that all was sent is the collection', async () => {
+    streams = [
+      [event('ADDED', thing('x', 1)), event('ADDED', thing('y', 2)), allSent(5), event('ADDED', thing('late', 6))],
+    ]
+    const things = begin()
+    await things.synced
+    expect(Array.from(things.values(), ({ metadata }) => metadata.name)).toEqual(['x', 'y'])
+    await vi.waitUntil(() => calls.length === 2)
+    expect(asked()).toEqual(['stream', 'watch 5'])
+    expect(calls[0]?.query).toMatchObject({ resourceVersionMatch: 'NotOlderThan', allowWatchBookmarks: true })
+  })
+
+  test('is believed about what is no longer there, also of what it had sent itself', async () => {
+    streams = [
+      [event('ADDED', thing('x', 1)), event('ADDED', thing('y', 2)), allSent(5)],
+      [event('ADDED', thing('y', 2)), event('ADDED', thing('z', 8)), event('DELETED', thing('z', 9)), allSent(9)],
+    ]
+    watches = [[gone]]
+    const things = begin()
+    await vi.waitUntil(() => calls.length === 4)
+    expect(asked()).toEqual(['stream', 'watch 5', 'stream', 'watch 9'])
+    expect(Array.from(things.values(), ({ metadata }) => metadata.name)).toEqual(['y'])
+    expect(problems).toEqual([])
+  })
+
+  test.for([
+    ['ends a stream before all was sent', [event('ADDED', thing('x', 1))]],
+    ['says within the stream that it cannot', [event('ADDED', thing('x', 1)), event('ERROR', { code: 500 })]],
+  ] as const)('and %s is asked page by page', async ([, stream]) => {
+    streams = [[...stream]]
+    lists = [listOf(5, [thing('y', 2)])]
+    const things = begin()
+    await things.synced
+    expect(Array.from(things.values(), ({ metadata }) => metadata.name)).toEqual(['y'])
+    expect(asked().slice(0, 2)).toEqual(['stream', 'list'])
+    expect(problems).toEqual([])
+  })
+
+  test('and cannot be reached is asked again later, and not page by page at once', async () => {
+    const away = new KubeError('Network', 'away')
+    streams = [away, [allSent(5)]]
+    await begin().synced
+    expect(asked()[0]).toBe('stream')
+    expect(problems).toEqual([away])
+  })
 })
 
 test('a watch that ends goes on from the last version seen, that of a bookmark included', async () => {

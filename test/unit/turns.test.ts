@@ -1,15 +1,19 @@
 /** Turns: so many at a time, one of an account, in the order in which they fell due. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { AT_ONCE } from '../../src/connector/schedule.ts'
 import { createTurns } from '../../src/controller/turns.ts'
 
 const NOW = new Date('2026-11-23T08:00:00Z')
 const due = (minute: number) => new Date(NOW.getTime() + minute * 60_000)
 
-function someTurns(most: number, world: { taken?: number; busy?: Set<string> } = {}) {
+type World = { taken?: number; busy?: Set<string>; keptForUrgent?: number }
+
+function someTurns(most: number, world: World = {}) {
   const woken: string[] = []
   const turns = createTurns({
     most,
+    ...(world.keptForUrgent !== undefined && { keptForUrgent: world.keptForUrgent }),
     isTaken: (account) => world.busy?.has(account) ?? false,
     taken: () => world.taken ?? 0,
     wake: (key) => woken.push(key),
@@ -68,6 +72,27 @@ describe('turns', () => {
     expect([turns.has('a'), turns.has('b')]).toEqual([true, false])
     turns.stand('a', 'acme', undefined)
     expect([turns.has('a'), turns.has('b')]).toEqual([false, true])
+  })
+
+  test('are kept for what somebody has just asked for: it need not wait until something routine has ended', () => {
+    const { turns, woken } = someTurns(4, { keptForUrgent: 1 })
+    for (const key of ['a', 'b', 'c', 'd']) turns.stand(key, key, due(1))
+    expect(['a', 'b', 'c', 'd'].map(turns.has)).toEqual([true, true, true, false])
+    turns.stand('new', 'new', AT_ONCE)
+    turns.stand('newer', 'newer', AT_ONCE)
+    expect([turns.has('new'), turns.has('newer')]).toEqual([true, false])
+    turns.leave('a')
+    expect(woken, 'and it is the first to go when one has').toEqual(['newer'])
+    turns.leave('new')
+    expect(turns.has('d'), 'two are routine').toBe(true)
+    turns.leave('newer')
+    expect(['b', 'c', 'd'].map(turns.has)).toEqual([true, true, true])
+  })
+
+  test('are all for those that somebody has just asked for where nothing routine has one', () => {
+    const { turns } = someTurns(4, { keptForUrgent: 1 })
+    for (const key of ['a', 'b', 'c', 'd']) turns.stand(key, key, AT_ONCE)
+    expect(['a', 'b', 'c', 'd'].every(turns.has)).toBe(true)
   })
 
   test('never are too many, never two of an account, and nobody waits while one is free', () => {

@@ -63,6 +63,8 @@ export type ClusterOptions = {
   readonly isolation?: 'mounts' | 'paths'
   /** Rules of the audit policy, for those who want to know more of some requests than who asked for what. */
   readonly auditRules?: readonly object[]
+  /** Features of the API server to switch on or off: `WatchList=false`. */
+  readonly featureGates?: string
   /** Which Kubernetes; by default the one that the tests are run on. */
   readonly kubernetes?: ReleaseName
   /** Where the API server listens, for a node that is not on the loopback address. */
@@ -91,7 +93,15 @@ async function start(tools: string, options: ClusterOptions): Promise<Cluster> {
     const authority = options.authority ?? (await createAuthority('zendesk-connector test cluster'))
     const auditRules = options.auditRules ?? []
     const listen = options.listen ? { listen: options.listen } : {}
-    const { server, admin, parts } = await startControlPlane({ tools, folder, authority, auditRules, ...listen })
+    const gates = options.featureGates === undefined ? {} : { featureGates: options.featureGates }
+    const { server, admin, parts } = await startControlPlane({
+      tools,
+      folder,
+      authority,
+      auditRules,
+      ...listen,
+      ...gates,
+    })
     const kubeconfig = join(folder, 'kubeconfigs', 'admin')
     const kubectlPath = join(tools, 'kubectl')
     const kubectl = runKubectl(kubectlPath, folder, kubeconfig)

@@ -19,6 +19,8 @@ export type ControlPlaneOptions = {
   readonly authority: Authority
   /** Rules of the audit policy that go before the one for all: see ClusterOptions. */
   readonly auditRules?: readonly object[]
+  /** Of the API server. */
+  readonly featureGates?: string
   /** Where the API server listens; by default on a free port of the loopback address. */
   readonly listen?: Listen
 }
@@ -131,6 +133,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     'service-account-signing-key-file': file('certificates/service-accounts.key'),
     'audit-policy-file': file('audit-policy.json'),
     'audit-log-path': file('audit.log'),
+    ...(options.featureGates !== undefined && { 'feature-gates': options.featureGates }),
   })
   const admin = await connect(file('kubeconfigs/admin'))
   await until('The API server is ready', [etcd, apiServer], async () => {

@@ -116,7 +116,9 @@ async function live(namespace: string, missing: Right | undefined): Promise<stri
       const connector = await api.request<Found>('GET', acme)
       await operator.check(JSON.stringify(connector.status ?? {}))
       if (await holds(connector)) return
-      if (performance.now() > deadline) throw new Error(`${namespace}: stuck at ${JSON.stringify(connector.status)}`)
+      if (performance.now() < deadline) continue
+      const told = `${namespace}: stuck at ${JSON.stringify(connector.status)}`
+      throw new Error([told, ...(await operator.lastLines())].join('\n'))
     }
   }
   const ask = (what: string) => ({ metadata: { annotations: { 'cloudapps.security/sync-requested-at': what } } })
@@ -205,6 +207,7 @@ async function startOperator(namespace: string, user: string) {
       if (line !== undefined) throw new Refused(line)
       if (child.exitCode !== null && child.exitCode !== 0) throw new Error(await readFile(logFile, 'utf8'))
     },
+    lastLines: async () => (await readFile(logFile, 'utf8')).trimEnd().split('\n').slice(-20),
     async stop() {
       child.kill('SIGTERM')
       await ended

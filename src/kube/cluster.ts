@@ -5,7 +5,7 @@
  * no time limit, drop fields that they do not know, and put whole answers into their errors' messages.
  */
 import type { Readable } from 'node:stream'
-import { Agent, request } from 'undici'
+import { Agent, buildConnector, request } from 'undici'
 import { type Access, loadAccess, type TlsMaterial } from './access.ts'
 import { fromAnswer, fromExchange, KubeError } from './errors.ts'
 import { jsonLines } from './json-lines.ts'
@@ -146,14 +146,29 @@ function agentCache(closing: AbortSignal) {
     void agent?.close()
     material = current
     // HTTP/2 is off: after a silent stall of its one connection a watch had not recovered after 85 s.
-    agent = new Agent({
-      allowH2: false,
-      // The signal also ends a connection that is not yet made, which undici would wait for.
-      connect: { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000, signal: closing },
-    })
+    agent = new Agent({ allowH2: false, connect: connectUntil(closing, tls) })
     return agent
   }
   return { agentFor, close: async () => agent?.destroy() }
+}
+
+/**
+ * Gives up a connection that is not yet made, which undici would wait for. The signal is let go as soon as it is made: it
+ * would hold every connection that there ever was, with 64 KiB of buffer.
+ */
+function connectUntil(closing: AbortSignal, tls: TlsMaterial): buildConnector.connector {
+  return (options, callback) => {
+    const connecting = new AbortController()
+    const giveUp = () => connecting.abort()
+    const { signal } = connecting
+    const connect = buildConnector({ ...tls, allowH2: false, keepAlive: true, keepAliveInitialDelay: 30_000, signal })
+    closing.addEventListener('abort', giveUp, { once: true })
+    if (closing.aborted) giveUp()
+    connect(options, (...made) => {
+      closing.removeEventListener('abort', giveUp)
+      callback(...made)
+    })
+  }
 }
 
 function eachChunk(body: Readable, take: (chunk: Uint8Array) => void): Promise<void> {

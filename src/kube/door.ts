@@ -3,7 +3,8 @@
  * known of it is no longer true; it is told of once, until it can be read again.
  */
 import { z } from 'zod'
-import { type Change, createStore, type Kept, type Relisting, storeKey } from './store.ts'
+import type { Taker } from './snapshot.ts'
+import { type Change, createStore, type Kept, storeKey } from './store.ts'
 
 export type DoorOptions<T extends Kept> = {
   /** What is kept of an object: undefined for one that nobody reads; throws for one that cannot be read. */
@@ -45,14 +46,22 @@ export function createDoor<T extends Kept>(options: DoorOptions<T>) {
     }
   }
 
-  function take(raw: unknown, put: (object: T) => void): void {
+  function take(raw: unknown, put: (object: T) => void, end: (last: Kept) => void): void {
     const kept = keep(raw)
     if (kept) {
       put(kept)
       return
     }
     const who = identity.safeParse(raw)
-    if (who.success) store.delete(who.data)
+    if (who.success) end(who.data)
+  }
+
+  /** Of an object that is told of for the last time. */
+  function took(raw: unknown, end: (last: Kept) => void): void {
+    const last = identity.safeParse(raw)
+    if (!last.success) return
+    malformed.delete(storeKey(last.data))
+    end(last.data)
   }
 
   return {
@@ -60,31 +69,24 @@ export function createDoor<T extends Kept>(options: DoorOptions<T>) {
     values: store.values,
     passed: store.passed,
     /** An object of a watch. */
-    put: (raw: unknown) => take(raw, store.put),
+    put: (raw: unknown) => take(raw, store.put, store.delete),
     /** The answer to a write of our own. A deletion may be answered with a Status: that is no object, and the watch tells. */
     putOwn(raw: unknown): void {
-      if (identity.safeParse(raw).success) take(raw, store.putOwn)
+      if (identity.safeParse(raw).success) take(raw, store.putOwn, store.delete)
     },
     /** The object that a watch tells the end of. */
-    end(raw: unknown): void {
-      const last = identity.safeParse(raw)
-      if (!last.success) return
-      malformed.delete(storeKey(last.data))
-      store.delete(last.data)
-    },
+    end: (raw: unknown) => took(raw, store.delete),
     /** The answer that an object is not there. */
     forget(key: string): void {
       const known = store.get(key)
       if (known !== undefined) store.delete(known)
     },
     /** See Store. */
-    relist(namespace: string | undefined, since: number): Relisting<unknown> {
+    relist(namespace: string | undefined, since: number): Taker {
       const listing = store.relist(namespace, since)
       return {
-        take(raw) {
-          const kept = keep(raw)
-          if (kept) listing.take(kept)
-        },
+        take: (raw) => take(raw, listing.take, listing.end),
+        end: (raw) => took(raw, listing.end),
         done: listing.done,
       }
     },

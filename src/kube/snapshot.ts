@@ -1,5 +1,5 @@
 /**
- * All objects of a collection as they stand now. Streamed where the server can (from 1.34 on it does): it sends them one
+ * All objects of a collection as they stand now. Streamed where the server can (1.32, and from 1.34 on): it sends them one
  * by one out of its own memory, and here never more than one is in hand, where a page of a hundred Jobs is a megabyte to
  * be collected again. Else page by page.
  */
@@ -7,14 +7,15 @@ import { z } from 'zod'
 import type { Cluster } from './cluster.ts'
 import { isKubeError, KubeError } from './errors.ts'
 import { parseAnswer, readFrame } from './frame.ts'
-import type { Relisting } from './store.ts'
 
 /** The JSON of a page and all that is parsed of it is held at once, by five collections: a Job takes 8 KiB. */
 const PAGE = 100
 /** A stream that is silent for so long no longer comes. */
-const STALL_MS = 30_000
+const STALL_MS = 15_000
 /** No collection takes so long: a server that does not say by then that all were sent never will. */
 const STREAM_SECONDS = 300
+/** What its end may be late by. */
+const LATE_SECONDS = 5
 
 export type SnapshotOptions = {
   readonly path: string
@@ -25,24 +26,35 @@ export type SnapshotOptions = {
   readonly signal: AbortSignal
   /** Another object, or another page of them, has come. */
   readonly onProgress: () => void
+  /** A stream that failed where streaming is understood; the pages follow. */
+  readonly onProblem: (problem: unknown) => void
 }
 
-/** What takes the objects, anew for each attempt; `end`: one that had been sent already is gone. */
-export type Taker = Relisting<unknown> & { end(object: unknown): void }
+/** What takes the objects as the server sends them, anew for each attempt. */
+export type Taker = {
+  /** It is there. */
+  take(object: unknown): void
+  /** It is gone, and may have been sent before. */
+  end(object: unknown): void
+  /** That was all, as of this version. */
+  done(version: string): void
+}
 
 /** Resolves with the version of the snapshot when all of it was taken. @throws KubeError. */
 export async function takeSnapshot(cluster: Cluster, begin: () => Taker, options: SnapshotOptions): Promise<string> {
   try {
     return await streamed(cluster, begin(), options)
   } catch (error) {
-    // Whatever else it is, it may be the way in which this server says that it does not stream.
-    if (isKubeError(error, 'Aborted', 'Network', 'Timeout', 'Unauthorized', 'TooManyRequests')) throw error
+    if (isKubeError(error, 'Aborted', 'Network', 'Unauthorized', 'TooManyRequests')) throw error
+    // Whatever else it is, silence included, it may be the way in which this server shows that it does not stream.
+    if (!isKubeError(error, 'Invalid', 'BadRequest')) options.onProblem(error)
   }
   return await paged(cluster, begin(), options)
 }
 
 async function streamed(cluster: Cluster, taker: Taker, options: SnapshotOptions): Promise<string> {
-  const whole = new AbortController()
+  const enough = new AbortController()
+  const late = setTimeout(() => enough.abort(), (STREAM_SECONDS + LATE_SECONDS) * 1000)
   let version: string | undefined
   const watching = cluster.watch(options.path, {
     query: {
@@ -55,7 +67,7 @@ async function streamed(cluster: Cluster, taker: Taker, options: SnapshotOptions
     without: options.without,
     accept: options.accept.object,
     stallMilliseconds: STALL_MS,
-    signal: AbortSignal.any([options.signal, whole.signal]),
+    signal: AbortSignal.any([options.signal, enough.signal]),
     onEvent: (event) => {
       // What comes after the snapshot is for the watch that goes on from it.
       if (version !== undefined) return
@@ -66,14 +78,18 @@ async function streamed(cluster: Cluster, taker: Taker, options: SnapshotOptions
       if (frame.what !== 'bookmark' || !frame.allSent) return
       version = frame.version
       taker.done(version)
-      whole.abort()
+      enough.abort()
     },
   })
-  await watching.catch((error: unknown) => {
-    if (version === undefined) throw error
-  })
-  if (version === undefined) throw new KubeError('Malformed', 'the API server ended a stream of objects before its end')
-  return version
+  try {
+    await watching
+  } catch (error) {
+    if (!enough.signal.aborted) throw error
+  } finally {
+    clearTimeout(late)
+  }
+  if (version !== undefined) return version
+  throw new KubeError('Malformed', 'the API server did not say that a stream of objects had come to its end')
 }
 
 const listPage = z.object({

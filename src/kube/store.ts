@@ -36,8 +36,10 @@ export type Store<T extends Kept> = {
 
 /** A list on its way. One that is given up changes nothing that had not come yet. */
 export type Relisting<T> = {
-  /** An object of it. */
+  /** An object of it; of several versions of one the last counts. */
   take(object: T): void
+  /** One that may have been taken is not, or no longer, among them. */
+  end(last: Kept): void
   /** There are no more: whatever was not among them is gone. `version`: of the whole. */
   done(version: string): void
 }
@@ -68,6 +70,12 @@ export function createStore<T extends Kept>(change: Change<T>): Store<T> {
     if (known === undefined || isLater(object.metadata.resourceVersion, known.version)) set(object, writtenAt)
   }
 
+  function removeUpTo(last: Kept): void {
+    const key = storeKey(last)
+    const known = entries.get(key)
+    if (known && !isLater(known.version, last.metadata.resourceVersion)) remove(key)
+  }
+
   function remove(key: string): void {
     const before = get(key)
     entries.delete(key)
@@ -86,11 +94,7 @@ export function createStore<T extends Kept>(change: Change<T>): Store<T> {
       if (seen === undefined || isLater(resourceVersion, seen)) setNewer(object, performance.now())
     },
     passed: (version, namespace) => void past.set(namespace, version),
-    delete(last) {
-      const key = storeKey(last)
-      const known = entries.get(key)
-      if (known && !isLater(known.version, last.metadata.resourceVersion)) remove(key)
-    },
+    delete: removeUpTo,
     relist(namespace, since) {
       const listed = new Set<string>()
       // A write of our own that was answered meanwhile, and that the list does not know of yet: the watch brings it.
@@ -104,6 +108,10 @@ export function createStore<T extends Kept>(change: Change<T>): Store<T> {
           if (known === undefined) return set(object, 0)
           const { resourceVersion } = object.metadata
           if (known.version !== resourceVersion && !isOwn(known, resourceVersion)) set(object, 0)
+        },
+        end(last) {
+          listed.delete(storeKey(last))
+          removeUpTo(last)
         },
         done(version) {
           for (const [key, entry] of entries) {

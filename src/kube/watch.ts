@@ -82,8 +82,8 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
   function list(path: string, namespace: string | undefined, { beat }: Pulse): Promise<string> {
     // As old as the first attempt: what was written since then may be on no page of the second.
     const since = performance.now()
-    return takeSnapshot(cluster, () => ({ ...door.relist(namespace, since), end: door.end }), {
-      ...{ path, selectors, accept, without, signal },
+    return takeSnapshot(cluster, () => door.relist(namespace, since), {
+      ...{ path, selectors, accept, without, signal, onProblem },
       onProgress: beat,
     })
   }

@@ -48,7 +48,7 @@ let simulator: Simulator
 beforeAll(async () => {
   const [started, simulated] = await Promise.all([
     // Without a node runs begin and never end by themselves: they are there to be stopped.
-    // And it does not stream, as before 1.34: only where it does not, everything is listed.
+    // And it does not stream, as 1.33: only where it does not, everything is listed.
     startCluster({ name: 'permissions', images: {}, node: 'none', featureGates: 'WatchList=false' }),
     startSimulator(),
   ])
@@ -205,7 +205,8 @@ async function startOperator(namespace: string, user: string) {
     async check(said: string) {
       const [line] = `${await readFile(logFile, 'utf8')}\n${said}`.split('\n').filter((one) => /forbidden/i.test(one))
       if (line !== undefined) throw new Refused(line)
-      if (child.exitCode !== null && child.exitCode !== 0) throw new Error(await readFile(logFile, 'utf8'))
+      const end = child.signalCode ?? child.exitCode
+      if (end !== null && end !== 0) throw new Error(`ended with ${end}:\n${await readFile(logFile, 'utf8')}`)
     },
     lastLines: async () => (await readFile(logFile, 'utf8')).trimEnd().split('\n').slice(-20),
     async stop() {

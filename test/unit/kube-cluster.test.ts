@@ -1,11 +1,15 @@
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { TLSSocket } from 'node:tls'
+import { queryObjects } from 'node:v8'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { loadCluster } from '../../src/kube/cluster.ts'
+import { createAuthority } from '../support/certificates.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -42,6 +46,25 @@ test('closing leaves no connection behind, not even one that is still being made
   expect(performance.now() - began).toBeLessThan(5_000)
   server.close()
 })
+
+test('a connection that is over is let go of: it would keep its buffers for as long as the process lives', async () => {
+  const authority = await createAuthority('test')
+  const { certPem, keyPem } = await authority.issue({ commonName: 'api', ipAddresses: ['127.0.0.1'] })
+  const server = createHttpsServer({ cert: certPem, key: keyPem }, (_request, response) => {
+    response.writeHead(200, { connection: 'close' }).end('{}')
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const trusted = Buffer.from(authority.certPem).toString('base64')
+  const cluster = await loadCluster({
+    kubeconfig: await kubeconfig({ server: `https://127.0.0.1:${port}`, 'certificate-authority-data': trusted }),
+  })
+  for (let call = 0; call < 30; call++) await cluster.request('GET', '/version')
+  const kept = () => queryObjects(TLSSocket, { format: 'count' })
+  await vi.waitUntil(() => kept() < 10, { timeout: 10_000 })
+  await cluster.close()
+  server.close()
+}, 20_000)
 
 test('where nothing listens the error says so, and holds no token', async () => {
   const cluster = await loadCluster({ kubeconfig: await kubeconfig({ server: 'https://127.0.0.1:1' }) })

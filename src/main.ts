@@ -4,7 +4,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { UsageError } from './config.ts'
 import { EXIT } from './connector/run.ts'
 import { createLogger } from './logger.ts'
-import { keepMemorySmall } from './memory.ts'
+import { collectInOneGo, keepMemorySmall } from './memory.ts'
 
 const program = new Command('zendesk-connector')
   .description('Connects Zendesk accounts to security tooling, declaratively.')
@@ -45,8 +45,9 @@ program
     'YAML or JSON: resources of sync pods, where they run, what their image is pulled with, labels and annotations',
   )
   .action(async (options) => {
-    keepMemorySmall({ fleet: true })
+    keepMemorySmall()
     const { runOperator } = await import('./operator-command.ts')
+    collectInOneGo()
     process.exitCode = await runOperator(options, process.env)
   })
 

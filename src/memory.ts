@@ -16,15 +16,17 @@ const FLAGS = [
   '--heap-growing-percent=20',
 ]
 
-/**
- * Marks when the heap has reached its limit, in one go. Beside the program's work a fleet's objects come faster than they
- * are marked: with ten thousand connectors the heap had grown by another third when it was done. It costs pauses of less
- * than a tenth of a second, of which nobody takes notice who waits for a cluster.
- */
-const FLEET = '--no-incremental-marking'
-
-/** To be called before anything is connected. `fleet`: much is kept for long, and little is done with each. */
-export function keepMemorySmall({ fleet = false } = {}): void {
+/** To be called before anything is connected. */
+export function keepMemorySmall(): void {
   for (const flag of FLAGS) setFlagsFromString(flag)
-  if (fleet) setFlagsFromString(FLEET)
+}
+
+/**
+ * For who keeps much for long: marks when the heap has reached its limit, in one go. Beside the work objects of a fleet come
+ * faster than they are marked: with ten thousand connectors the heap had grown by another third when it was done. It
+ * costs pauses of less than a tenth of a second. To be called when all is loaded: the compiled code of the image is that
+ * of programs without this flag, and passed over with it.
+ */
+export function collectInOneGo(): void {
+  setFlagsFromString('--no-incremental-marking')
 }

@@ -60,12 +60,13 @@ const onlyWhatIsUsedOfZod: Plugin = {
 const partOfUndici = `
 import connect from 'undici/lib/api/api-connect.js'
 import send from 'undici/lib/api/api-request.js'
+import buildConnector from 'undici/lib/core/connect.js'
 import Agent from 'undici/lib/dispatcher/agent.js'
 import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
 import EnvHttpProxyAgent from 'undici/lib/dispatcher/env-http-proxy-agent.js'
 import Pool from 'undici/lib/dispatcher/pool.js'
 Object.assign(Dispatcher.prototype, { connect, request: send })
-export { Agent, EnvHttpProxyAgent, Pool }
+export { Agent, buildConnector, EnvHttpProxyAgent, Pool }
 export function request(url, { dispatcher, method = 'GET', ...options }) {
   const { origin, pathname, search } = new URL(url)
   return dispatcher.request({ ...options, method, origin, path: pathname + search })

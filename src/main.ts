@@ -4,7 +4,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { UsageError } from './config.ts'
 import { EXIT } from './connector/run.ts'
 import { createLogger } from './logger.ts'
-import { collectInOneGo, keepMemorySmall } from './memory.ts'
+import { keepMemorySmall } from './memory.ts'
 
 const program = new Command('zendesk-connector')
   .description('Connects Zendesk accounts to security tooling, declaratively.')
@@ -47,7 +47,6 @@ program
   .action(async (options) => {
     keepMemorySmall()
     const { runOperator } = await import('./operator-command.ts')
-    collectInOneGo()
     process.exitCode = await runOperator(options, process.env)
   })
 

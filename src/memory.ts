@@ -21,12 +21,16 @@ export function keepMemorySmall(): void {
   for (const flag of FLAGS) setFlagsFromString(flag)
 }
 
+let untilThen: NodeJS.Timeout | undefined
+
 /**
- * For who keeps much for long: marks when the heap has reached its limit, in one go. Beside the work objects of a fleet come
- * faster than they are marked: with ten thousand connectors the heap had grown by another third when it was done. It
- * costs pauses of less than a tenth of a second. To be called when all is loaded: the compiled code of the image is that
- * of programs without this flag, and passed over with it.
+ * For so long marks when the heap has reached its limit, in one go. Where ten thousand connectors come in they come faster
+ * than they are marked beside the work, and the heap grows by another third meanwhile; it costs pauses of less than a
+ * tenth of a second. Later it must not be so: what is not marked beside the work is not given back when there is none.
+ * To be called when all is loaded: the compiled code of the image does not fit programs with other flags.
  */
-export function collectInOneGo(): void {
+export function collectInOneGo(milliseconds: number): void {
+  clearTimeout(untilThen)
   setFlagsFromString('--no-incremental-marking')
+  untilThen = setTimeout(() => setFlagsFromString('--incremental-marking'), milliseconds).unref()
 }

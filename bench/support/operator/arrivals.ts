@@ -1,5 +1,6 @@
 /** What happens to connectors, and how soon: new ones, and those whose Secret changes. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { follow } from '../../../test/support/cluster/api.ts'
 import { clockMs } from './figures.ts'
 import { type Member, makeNewcomer, makeSecrets, membersOf } from './fleet.ts'
 import type { Served } from './model.ts'
@@ -16,21 +17,23 @@ export type Onlooker = {
 }
 
 export async function watchConnectors({ cluster: { api } }: World): Promise<Onlooker> {
-  const path = `${CONNECTORS}/zendeskconnectors`
-  const { metadata } = await api.request<Served>('GET', `${path}?limit=1`)
   const end = new AbortController()
   const waiting = new Map<string, { holds: (connector: Served) => boolean; resolve: (at: number) => void }>()
-  const look = async () => {
-    const query = `watch=true&resourceVersion=${metadata.resourceVersion}`
-    for await (const { object } of api.watch<Served>(`${path}?${query}`, end.signal)) {
-      const key = `${object.metadata.namespace}/${object.metadata.name}`
-      const one = waiting.get(key)
-      if (one?.holds(object) !== true) continue
-      waiting.delete(key)
-      one.resolve(clockMs())
-    }
+  const listed = Promise.withResolvers<void>()
+  const changed = (connector: Served) => {
+    const key = `${connector.metadata.namespace}/${connector.metadata.name}`
+    const one = waiting.get(key)
+    if (one?.holds(connector) !== true) return
+    waiting.delete(key)
+    one.resolve(clockMs())
   }
-  look().catch(() => {})
+  // A watch of its own may be closed by the API server when the machine is at its limit.
+  follow<Served>(api, `${CONNECTORS}/zendeskconnectors`, end.signal, {
+    changed,
+    gone: () => {},
+    listed: listed.resolve,
+  })
+  await listed.promise
   return {
     when: ({ namespace, name }, holds) => {
       const { promise, resolve, reject } = Promise.withResolvers<number>()

@@ -21,16 +21,25 @@ export function keepMemorySmall(): void {
   for (const flag of FLAGS) setFlagsFromString(flag)
 }
 
-let untilThen: NodeJS.Timeout | undefined
+/** What the chart requests for the operator. */
+const MUCH_BYTES = 192 * 2 ** 20
+const LOOK_MS = 1000
 
 /**
- * For so long marks when the heap has reached its limit, in one go. Where ten thousand connectors come in they come faster
- * than they are marked beside the work, and the heap grows by another third meanwhile; it costs pauses of less than a
- * tenth of a second. Later it must not be so: what is not marked beside the work is not given back when there is none.
- * To be called when all is loaded: the compiled code of the image does not fit programs with other flags.
+ * Keeps a process small that keeps much: for its first `startMs`, and while it has more than MUCH_BYTES, it marks when the
+ * heap has reached its limit, in one go, with pauses of less than a tenth of a second. What a fleet of ten thousand lets
+ * come in comes faster than it is marked beside the work, and the heap grows by another third meanwhile. Not always: what
+ * is not marked beside the work is not given back when there is none. To be called when all is loaded: the compiled code
+ * of the image does not fit programs with other flags.
  */
-export function collectInOneGo(milliseconds: number): void {
-  clearTimeout(untilThen)
-  setFlagsFromString('--no-incremental-marking')
-  untilThen = setTimeout(() => setFlagsFromString('--incremental-marking'), milliseconds).unref()
+export function keepFleetSmall(startMs: number): void {
+  const startEnds = performance.now() + startMs
+  let inOneGo: boolean | undefined
+  const look = () => {
+    const shall = performance.now() < startEnds || process.memoryUsage.rss() > MUCH_BYTES
+    if (shall !== inOneGo) setFlagsFromString(shall ? '--no-incremental-marking' : '--incremental-marking')
+    inOneGo = shall
+  }
+  look()
+  setInterval(look, LOOK_MS).unref()
 }

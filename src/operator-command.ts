@@ -14,7 +14,7 @@ import { createView } from './kube/view.ts'
 import { kubernetesPort } from './kubernetes-port.ts'
 import { type Leading, startLeading, workersFor } from './leading.ts'
 import { createLogger, logLevel } from './logger.ts'
-import { collectInOneGo } from './memory.ts'
+import { keepFleetSmall } from './memory.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { openCluster } from './open-cluster.ts'
 import { type Probes, serveProbes } from './probes.ts'
@@ -43,7 +43,7 @@ export type OperatorOptions = {
   readonly syncPod?: string
 }
 
-/** Within it every connector has come in, and been looked at by the one that leads. */
+/** Within it every connector has come in. */
 const START_MS = 60_000
 /** Name of the Lease. */
 const LEASE = 'zendesk-connector'
@@ -86,7 +86,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     onProblem: (error: unknown) => log.warn({ error }, 'election: tried again'),
     onLeader: (leader: string) => log.info({ leader }, 'the leader is'),
   }
-  collectInOneGo(START_MS)
+  keepFleetSmall(START_MS)
   const view = createView(cluster, {
     ...(options.namespace && { namespaces: options.namespace }),
     onChange: (key) => leading?.changed(key),
@@ -105,7 +105,6 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
       onProblem: (connector, error) => log.warn({ connector, error }, 'event not recorded'),
     })
     try {
-      collectInOneGo(START_MS)
       // What the copies say may be old, and the leader before this one may have started runs until just now.
       if (election) await Promise.race([view.freshen(), aborted(ending)])
       const kubernetes = kubernetesPort(guarded, view, events, settings)

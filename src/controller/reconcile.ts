@@ -54,7 +54,10 @@ async function look(key: string, options: ReconcileOptions): Promise<Date | unde
     return undefined
   }
   const { connector } = observed
-  const judge = () => decide(observed, options.now(), standing(key, connector, options))
+  // Both times of the same moment: what has fallen due between them would neither stand in line nor be woken.
+  const now = options.now()
+  const spentByTests = options.spent.byTests(subdomain(connector.spec.endpoint))
+  const judge = () => decide(observed, now, { spentByTests, ...turnsOf(key, options) })
   standInLine(key, connector, judge().wants, options)
   const { step, status, wakeAt } = judge()
   const shown = await show(connector, status, options)
@@ -70,10 +73,9 @@ async function look(key: string, options: ReconcileOptions): Promise<Date | unde
   return later(options.now(), BREATH_MS)
 }
 
-function standing(key: string, { spec }: Connector, { spent, testTurns, runTurns }: ReconcileOptions): Standing {
+function turnsOf(key: string, { testTurns, runTurns }: ReconcileOptions): Omit<Standing, 'spentByTests'> {
   const runWaits = runTurns.wait(key)
   return {
-    spentByTests: spent.byTests(subdomain(spec.endpoint)),
     mayTest: testTurns.has(key),
     mayRun: runTurns.has(key),
     ...(runWaits && { runWaits }),

@@ -72,7 +72,10 @@ test('whatever is changed, and whenever, is acted on within a minute and a test'
         // Timers come early, and no two looks at a clock show the same time.
         let lookedMs = 0
         const [began, here] = [Date.now(), performance.now()]
-        const passed = () => (performance.now() - here) * 0.99 + (lookedMs += 0.3)
+        const passed = () => {
+          lookedMs += 0.3
+          return (performance.now() - here) * 0.99 + lookedMs
+        }
         const clock = { now: () => new Date(began + passed()), monotonic: () => here + passed() }
         let leading: ReturnType<typeof startLeading> | undefined
         const view = createView(cluster, {

@@ -52,12 +52,6 @@ export function createTurns(options: TurnsOptions): Turns {
 
   const isBusy = ({ account, key }: Place) => turns.has(account) || isTaken(account, key)
 
-  const routine = () => {
-    let count = taken()
-    for (const key of turns.values()) if (!isUrgent(places.get(key))) count += 1
-    return count
-  }
-
   const leave = (key: string) => {
     const place = places.get(key)
     if (place === undefined) return
@@ -82,16 +76,18 @@ export function createTurns(options: TurnsOptions): Turns {
 
   const next = (standing?: string) => {
     const woken: string[] = []
+    let routine = taken() + [...turns.values()].filter((key) => !isUrgent(places.get(key))).length
     for (let at = 0; at < line.length && turns.size + taken() < most; ) {
       const place = line[at]
       // The urgent ones stand in front: behind this one there are none.
-      if (place !== undefined && !isUrgent(place) && routine() >= most - keptForUrgent) break
+      if (place !== undefined && !isUrgent(place) && routine >= most - keptForUrgent) break
       if (place === undefined || isBusy(place)) {
         at += 1
         continue
       }
       line.splice(at, 1)
       turns.set(place.account, place.key)
+      if (!isUrgent(place)) routine += 1
       woken.push(place.key)
     }
     for (const key of woken) if (key !== standing) wake(key)

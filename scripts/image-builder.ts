@@ -20,16 +20,16 @@ export async function output(file: string, args: readonly string[]): Promise<str
   return (await run(file, [...args])).stdout.trim()
 }
 
+const answers = (file: string, args: readonly string[]): Promise<boolean> =>
+  output(file, args).then(
+    () => true,
+    () => false,
+  )
+
 /** The first that is there and answers: a docker without its daemon does not. */
 export async function findBuilder(): Promise<Builder> {
   for (const [name, probe, builder] of candidates) {
-    if (
-      await run(name, probe).then(
-        () => true,
-        () => false,
-      )
-    )
-      return builder
+    if (await answers(name, probe)) return builder
   }
   throw new Error('None of docker, podman and buildah answers here: start or install one of them.')
 }

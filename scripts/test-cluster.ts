@@ -1,5 +1,4 @@
 /** `npm run test:cluster`: the tests on a real API server, of whichever Kubernetes is asked for. */
-import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import {
   chosenRelease,
@@ -8,6 +7,7 @@ import {
   RELEASE_VARIABLE,
   releaseNamed,
 } from '../test/support/cluster/releases.ts'
+import { run } from './run.ts'
 
 const help = `npm run test:cluster -- [--kubernetes RELEASE] [what vitest takes]: the tests on a real API server.
 
@@ -21,23 +21,17 @@ const { values, tokens } = parseArgs({ args, options, strict: false, allowPositi
 
 try {
   if (values.help) console.log(help)
-  else process.exitCode = await run()
+  else process.exitCode = await runTests()
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = 1
 }
 
 /** Resolves with vitest's exit code. */
-function run(): Promise<number> {
+function runTests(): Promise<number> {
   const asked = values.kubernetes
   const release = asked === undefined ? chosenRelease() : releaseNamed(typeof asked === 'string' ? asked : '')
-  const env = { ...process.env, [RELEASE_VARIABLE]: release }
-  return new Promise((resolve, reject) => {
-    const all = ['--no', '--', 'vitest', 'run', '--project', 'cluster', ...others()]
-    const child = spawn('npx', all, { stdio: 'inherit', env })
-    child.once('error', reject)
-    child.once('exit', (code) => resolve(code ?? 1))
-  })
+  return run('vitest', ['run', '--project', 'cluster', ...others()], { [RELEASE_VARIABLE]: release })
 }
 
 function others(): string[] {

@@ -1,6 +1,6 @@
 /** `npm run test:node`: the third tier, real containers on a real kubelet, where a machine can have them. */
-import { spawn } from 'node:child_process'
-import { prepareMachine } from '../test/support/node/requirements.ts'
+import { prepareMachine, toldSkipped } from '../test/support/node/requirements.ts'
+import { run } from './run.ts'
 
 if (process.argv.slice(2).some((one) => one === '--help' || one === '-h')) {
   console.log(`npm run test:node [-- ARGUMENTS OF VITEST]: our image, built and installed by helm, on containerd and the kubelet.
@@ -11,12 +11,7 @@ npm run test:node -- test/node/install.test.ts    one file`)
 
 const why = await prepareMachine(console.log)
 if (why !== undefined) {
-  console.log(`Skipped the tests of test/node, real containers on a real kubelet: ${why}.`)
+  console.log(toldSkipped(why))
   process.exit(0)
 }
-const vitest = ['--no', '--', 'vitest', 'run', '--project', 'node', ...process.argv.slice(2)]
-const child = spawn('npx', vitest, { stdio: 'inherit' })
-process.exitCode = await new Promise<number>((resolve, reject) => {
-  child.once('error', reject)
-  child.once('exit', (code) => resolve(code ?? 1))
-})
+process.exitCode = await run('vitest', ['run', '--project', 'node', ...process.argv.slice(2)])

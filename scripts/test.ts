@@ -1,11 +1,11 @@
 /** `npm test`: everything that must hold before a change lands, with one line of totals at the end. */
-import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { prepareMachine } from '../test/support/node/requirements.ts'
+import { prepareMachine, toldSkipped } from '../test/support/node/requirements.ts'
+import { run } from './run.ts'
 
 const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } })
 if (values.help) {
@@ -13,15 +13,6 @@ if (values.help) {
     'npm test: types, style, unused code, then all tests. Parts: npm run check, test:unit, test:cluster, test:node (on Linux, as root).',
   )
   process.exit(0)
-}
-
-/** Resolves with the exit code. Its output goes where ours goes. */
-function run(command: string, ...args: string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('npx', ['--no', '--', command, ...args], { stdio: ['ignore', 'inherit', 'inherit'] })
-    child.once('error', reject)
-    child.once('exit', (code) => resolve(code ?? 1))
-  })
 }
 
 const report = z.object({
@@ -34,7 +25,7 @@ const report = z.object({
 let passed = 0
 let failed = 0
 for (const [command = '', ...args] of [['tsc', '--noEmit'], ['biome', 'check'], ['knip']]) {
-  const good = (await run(command, ...args)) === 0
+  const good = (await run(command, args)) === 0
   console.log(`${good ? 'passed' : 'FAILED'}: ${command}`)
   if (good) passed += 1
   else failed += 1
@@ -47,7 +38,7 @@ const folder = await mkdtemp(join(tmpdir(), 'zendesk-connector-test-'))
 async function count(...projects: readonly string[]): Promise<void> {
   const file = join(folder, `${projects.join('-')}.json`)
   const chosen = projects.map((project) => `--project=${project}`)
-  const code = await run('vitest', 'run', ...chosen, '--reporter=default', '--reporter=json', `--outputFile=${file}`)
+  const code = await run('vitest', ['run', ...chosen, '--reporter=default', '--reporter=json', `--outputFile=${file}`])
   // Where vitest itself came to grief there is no report.
   const totals = await readFile(file, 'utf8').then(
     (text) => report.parse(JSON.parse(text)),
@@ -65,6 +56,6 @@ const unfit = await prepareMachine(console.log).catch((error: Error) => error.me
 if (unfit === undefined) await count('node')
 await rm(folder, { recursive: true })
 
-if (unfit !== undefined) console.log(`Skipped the tests of test/node, real containers on a real kubelet: ${unfit}.`)
+if (unfit !== undefined) console.log(toldSkipped(unfit))
 console.log(`${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}`)
 process.exitCode = failed === 0 ? 0 : 1

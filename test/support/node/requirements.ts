@@ -50,6 +50,11 @@ export async function prepareMachine(say: (line: string) => void): Promise<strin
   return unlinked && `network links cannot be had here (${unlinked})`
 }
 
+/** What is told where `why` keeps the node tier from being run. */
+export function toldSkipped(why: string): string {
+  return `Skipped the tests of test/node, real containers on a real kubelet: ${why}.`
+}
+
 /** Why it is not allowed. */
 function refused(script: string): Promise<string | undefined> {
   const options = ['--mount', '--net', '--pid', '--ipc', '--uts', '--mount-proc', '--propagation=private', '--fork']

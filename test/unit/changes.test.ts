@@ -2,24 +2,15 @@
  * Whatever is changed, and whenever, is acted on: the operator as it leads, over a Kubernetes in memory and in virtual
  * time, with changes that come before, within and after a test and a write, and close upon each other.
  */
+import { Writable } from 'node:stream'
 import fc from 'fast-check'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createEvents } from '../../src/kube/events.ts'
-import { createView } from '../../src/kube/view.ts'
-import { kubernetesPort } from '../../src/kubernetes-port.ts'
-import { startLeading } from '../../src/leading.ts'
+import { expect, test, vi } from 'vitest'
 import { createLogger } from '../../src/logger.ts'
 import { createMemoryCluster, type MemoryCluster } from './fixtures/memory-cluster.ts'
+import { startOperator } from './fixtures/operator.ts'
+import { inVirtualTime } from './fixtures/virtual-time.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({
-    now: new Date('2026-11-23T08:00:00Z'),
-    toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'Date', 'performance'],
-  })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+inVirtualTime()
 
 const KINDS = ['test', 'change', 'rotate'] as const
 const change = fc.record({
@@ -68,7 +59,12 @@ test('whatever is changed, and whenever, is acted on within a minute and a test'
         })
         const stop = new AbortController()
         const { signal } = stop
-        const log = createLogger('silent')
+        const wrong: string[] = []
+        const write = (line: unknown, _: string, done: () => void) => {
+          wrong.push(String(line))
+          done()
+        }
+        const log = createLogger('warn', new Writable({ write }))
         // Timers come early, and no two looks at a clock show the same time.
         let lookedMs = 0
         const [began, here] = [Date.now(), performance.now()]
@@ -77,21 +73,7 @@ test('whatever is changed, and whenever, is acted on within a minute and a test'
           return (performance.now() - here) * 0.99 + lookedMs
         }
         const clock = { now: () => new Date(began + passed()), monotonic: () => here + passed() }
-        let leading: ReturnType<typeof startLeading> | undefined
-        const view = createView(cluster, {
-          onChange: (key) => leading?.changed(key),
-          onRunEnd: () => leading?.runEnded(),
-          onMalformed: (_, message) => expect(message).toBe(''),
-          onProblem: (_, problem) => expect(problem).toBe(''),
-          signal,
-        })
-        const events = createEvents(cluster, { ...clock, onProblem: () => {} })
-        await view.ready()
-        const none = () => undefined
-        leading = startLeading({
-          ...clock,
-          view,
-          kubernetes: kubernetesPort(cluster, view, events, { image: 'image', logLevel: 'info' }),
+        const operator = await startOperator(cluster, {
           zendesk: {
             test: async () => {
               await new Promise((resolve) => setTimeout(resolve, testMs))
@@ -100,10 +82,11 @@ test('whatever is changed, and whenever, is acted on within a minute and a test'
             fullySpent: () => [],
             withSkipped: (checks) => [...checks],
           },
-          metrics: { observe: none, queue: { added: none, depth: none, began: none, ended: none, retried: none } },
-          mostTests: 20,
-          mostRuns: 50,
+          clock,
           log,
+          mostRuns: 50,
+          onMalformed: (key, message) => wrong.push(`${key}: ${message}`),
+          onLook: () => {},
           signal,
         })
         const expected: object[] = []
@@ -119,8 +102,8 @@ test('whatever is changed, and whenever, is acted on within a minute and a test'
           if (last(kind) !== undefined) expect(connector?.status).toMatchObject(last(kind) ?? {})
         stop.abort()
         await vi.advanceTimersByTimeAsync(1)
-        await leading.ended
-        events.close()
+        await operator.ended
+        expect(wrong).toEqual([])
       },
     ),
     { numRuns: 300 },

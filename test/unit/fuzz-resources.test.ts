@@ -4,23 +4,16 @@
  * `FUZZ_SEED` brings a failure back.
  */
 import fc from 'fast-check'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { CANARY, hostileConnector } from './fixtures/hostile.ts'
 import { BYSTANDER, live } from './fixtures/hostile-world.ts'
+import { inVirtualTime } from './fixtures/virtual-time.ts'
 
 const RESOURCES = Number(process.env.FUZZ_RESOURCES ?? 10_000)
 const AT_A_TIME = 100
 const MINUTE = 60_000
 
-beforeEach(() => {
-  vi.useFakeTimers({
-    now: new Date('2026-11-23T08:00:00Z'),
-    toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'Date', 'performance'],
-  })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+inVirtualTime()
 
 const obeyed = /[\p{Cc}\p{Bidi_C}\u2028\u2029]/u
 

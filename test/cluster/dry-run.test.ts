@@ -6,6 +6,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { everything, least } from '../support/chart-values.ts'
 import { type Cluster, startCluster } from '../support/cluster/cluster.ts'
 import { chosenRelease } from '../support/cluster/releases.ts'
 import { foreignCrds } from '../support/foreign-crds.ts'
@@ -13,52 +14,6 @@ import { buildHelm, manifestsIn, rendered, renderedText } from '../support/helm.
 
 const root = join(import.meta.dirname, '..', '..')
 const system = 'zendesk-connector-system'
-
-/** Whatever is off or empty by default, as somebody may want it. */
-const everything = {
-  watchNamespaces: ['security', 'sales'],
-  httpsProxy: 'http://proxy.example.com:3128',
-  noProxy: 'minio.storage.svc',
-  caBundle: '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
-  image: { digest: `sha256:${'0'.repeat(64)}` },
-  imagePullSecrets: ['registry'],
-  priorityClassName: 'high',
-  metrics: {
-    perConnector: false,
-    serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
-    rules: { enabled: true, labels: { release: 'prometheus' } },
-    dashboard: { enabled: true },
-  },
-  networkPolicy: { apiServerCIDRs: ['10.0.0.1/32'], metricsFrom: [{ namespaceSelector: {} }] },
-  nodeSelector: { 'kubernetes.io/os': 'linux' },
-  tolerations: [{ key: 'security', operator: 'Exists' }],
-  affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [apart()] } },
-  labels: { team: 'platform' },
-  annotations: { owner: 'platform' },
-  podLabels: { mesh: 'no' },
-  podAnnotations: { note: 'x' },
-  serviceAccount: { annotations: { cloud: 'role' } },
-  sync: {
-    resources: { limits: { memory: '512Mi' } },
-    imagePullSecrets: ['registry'],
-    nodeSelector: { pool: 'batch' },
-    tolerations: [{ key: 'batch', operator: 'Exists', effect: 'NoSchedule' }],
-    affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [apart()] } },
-    priorityClassName: 'high',
-    labels: { 'sidecar.istio.io/inject': 'false' },
-  },
-}
-const least = {
-  watchNamespaces: ['security'],
-  replicas: 1,
-  crds: { install: false },
-  rbac: { aggregate: false },
-  networkPolicy: { enabled: false },
-}
-
-function apart() {
-  return { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'x' } } }
-}
 
 let cluster: Cluster
 beforeAll(async () => {
@@ -102,7 +57,7 @@ test.each([
   ['as it is', {}],
   ['with everything switched on', everything],
   ['with a CA bundle that is there already', { caBundleConfigMap: { name: 'company-ca' }, fullnameOverride: 'zdc' }],
-  ['with everything left out', least],
+  ['with everything left out', { ...least, watchNamespaces: ['security'] }],
 ])('the chart %s', async (_name, values) => {
   const yaml = await renderedText(values)
   const manifests = manifestsIn(yaml)

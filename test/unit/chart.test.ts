@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { PLAIN_POD, podTemplate } from '../../src/kube/pod-template.ts'
+import { certificate, everything, least } from '../support/chart-values.ts'
 import {
   buildHelm,
   CHART,
@@ -17,52 +18,10 @@ import {
 
 beforeAll(buildHelm, 900_000)
 
-const certificate = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n'
-const everything = {
-  watchNamespaces: ['security', 'sales'],
-  httpsProxy: 'http://proxy.example.com:3128',
-  noProxy: 'minio.storage.svc',
-  caBundle: certificate,
-  image: { digest: `sha256:${'0'.repeat(64)}` },
-  imagePullSecrets: ['registry'],
-  priorityClassName: 'high',
-  metrics: {
-    perConnector: false,
-    serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
-    rules: { enabled: true, staleAfterSeconds: 7200 },
-    dashboard: { enabled: true },
-  },
-  networkPolicy: { apiServerCIDRs: ['10.0.0.1/32'], metricsFrom: [{ podSelector: {} }] },
-  nodeSelector: { 'kubernetes.io/os': 'linux' },
-  tolerations: [{ key: 'security', operator: 'Exists' }],
-  affinity: { nodeAffinity: {} },
-  labels: { team: 'platform' },
-  annotations: { owner: 'platform' },
-  podLabels: { mesh: 'no' },
-  podAnnotations: { note: 'x' },
-  serviceAccount: { annotations: { cloud: 'role' } },
-  sync: {
-    resources: { limits: { memory: '512Mi' } },
-    imagePullSecrets: ['registry'],
-    nodeSelector: { pool: 'batch' },
-    tolerations: [{ key: 'batch', operator: 'Exists', effect: 'NoSchedule' }],
-    affinity: {
-      podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname' }] },
-    },
-    priorityClassName: 'batch-low',
-    labels: { 'sidecar.istio.io/inject': 'false' },
-  },
-  extraArgs: ['--leader-election-namespace=zendesk-connector-system'],
-}
 const variants: Readonly<Record<string, object>> = {
   'as it is': {},
   'with everything switched on': everything,
-  'with one replica and nothing optional': {
-    replicas: 1,
-    crds: { install: false },
-    rbac: { aggregate: false },
-    networkPolicy: { enabled: false },
-  },
+  'with one replica and nothing optional': least,
 }
 
 const deployed = async () => {

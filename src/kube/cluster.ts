@@ -8,8 +8,11 @@ import type { Readable } from 'node:stream'
 import { Agent, buildConnector, request } from 'undici'
 import { type Access, loadAccess, type TlsMaterial } from './access.ts'
 import { fromAnswer, fromExchange, KubeError } from './errors.ts'
+import { frames } from './frames.ts'
 import { jsonLines } from './json-lines.ts'
 import { withoutMembers } from './json-without.ts'
+import { decodeEvent, decodeObject, METADATA } from './messages.ts'
+import { type Message, PROTOBUF } from './protobuf.ts'
 import type { ServerClock } from './server-clock.ts'
 
 const HEADERS_TIMEOUT = 30_000
@@ -34,6 +37,8 @@ export type WatchCall = Pick<Call, 'query' | 'accept' | 'without'> & {
   readonly stallMilliseconds: number
   /** Told each event as the server sends it; what it throws ends the watch. */
   readonly onEvent: (event: unknown) => void
+  /** What is read of an object where the server sends protobuf: `accept` must ask for it. */
+  readonly message?: Message | undefined
 }
 
 /** What is counted of calls. */
@@ -95,8 +100,13 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
     })
     metrics?.answered({ method, host, code: String(answer.statusCode) })
     clock?.heard(answer.headers.date, sentMs)
-    if (answer.statusCode < 300) return answer.body
-    throw fromAnswer(answer.statusCode, parsed(await answer.body.text()))
+    const isProtobuf = String(answer.headers['content-type']).startsWith(PROTOBUF)
+    if (answer.statusCode < 300) return { body: answer.body, isProtobuf }
+    const body = await answer.body.bytes()
+    throw fromAnswer(
+      answer.statusCode,
+      isProtobuf ? decodeObject(METADATA, body) : parsed(Buffer.from(body).toString()),
+    )
   }
 
   return {
@@ -105,7 +115,7 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
       const time = AbortSignal.timeout(call.timeoutMilliseconds ?? 20_000)
       const began = performance.now()
       try {
-        const body = await send(method, path, call, AbortSignal.any([time, ...signals]), 0)
+        const { body } = await send(method, path, call, AbortSignal.any([time, ...signals]), 0)
         const answer = parsed(withoutMembers(await body.text(), call.without ?? []))
         if (answer === undefined) throw new KubeError('Malformed', 'the API server answered with something but JSON')
         return answer
@@ -118,12 +128,16 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
         metrics?.took({ method, host, seconds: (performance.now() - began) / 1000 })
       }
     },
-    async watch(path, { signal, stallMilliseconds, onEvent, ...call }) {
+    async watch(path, { signal, stallMilliseconds, onEvent, message, ...call }) {
       const ended = AbortSignal.any([closing.signal, signal])
       try {
         const query = { ...call.query, watch: true }
-        const body = await send('GET', path, { ...call, query }, ended, stallMilliseconds)
-        await eachChunk(body, jsonLines(onEvent, call.without))
+        const { body, isProtobuf } = await send('GET', path, { ...call, query }, ended, stallMilliseconds)
+        const take =
+          isProtobuf && message !== undefined
+            ? frames((frame) => onEvent(decodeEvent(message, frame)))
+            : jsonLines(onEvent, call.without)
+        await eachChunk(body, take)
       } catch (error) {
         throw fromExchange(error, ended.aborted)
       }

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import type { Cluster } from './cluster.ts'
 import { isKubeError, KubeError } from './errors.ts'
 import { parseAnswer, readFrame } from './frame.ts'
+import type { Message } from './protobuf.ts'
 
 /** The JSON of a page and all that is parsed of it is held at once, by five collections: a Job takes 8 KiB. */
 const PAGE = 100
@@ -23,6 +24,8 @@ export type SnapshotOptions = {
   /** Media types of an object and of a list of them. */
   readonly accept: { readonly object: string; readonly list: string }
   readonly without: readonly string[]
+  /** See WatchCall; pages come as JSON. */
+  readonly message: Message | undefined
   readonly signal: AbortSignal
   /** Another object, or another page of them, has come. */
   readonly onProgress: () => void
@@ -65,6 +68,7 @@ async function streamed(cluster: Cluster, taker: Taker, options: SnapshotOptions
       timeoutSeconds: STREAM_SECONDS,
     },
     without: options.without,
+    message: options.message,
     accept: options.accept.object,
     stallMilliseconds: STALL_MS,
     signal: AbortSignal.any([options.signal, enough.signal]),

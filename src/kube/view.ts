@@ -9,6 +9,7 @@ import { plainText } from '../connector/text.ts'
 import type { Cluster } from './cluster.ts'
 import { createIndex } from './index-by.ts'
 import { type KeptPod, keepCheckpoint, keepJob, keepPod, keepSecret, type Owner, secretVersion } from './kept.ts'
+import { CONFIG_MAP, JOB, METADATA, POD } from './messages.ts'
 import { CHECKPOINT, COMPONENT, checkpointName, MANAGED_BY, PROGRAM } from './names.ts'
 import { createOccupancy } from './occupancy.ts'
 import type { Kept } from './store.ts'
@@ -106,6 +107,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     ...common('secrets'),
     api: '/api/v1',
     metadataOnly: true,
+    message: METADATA,
     keep: keepSecret,
     onChange(key) {
       for (const index of [bySecret, bySinkSecret]) for (const user of index.under(key)) onChange(user)
@@ -115,6 +117,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     ...common('jobs'),
     ...owned,
     api: '/apis/batch/v1',
+    message: JOB,
     without: ['spec'],
     keep: keepJob,
     onChange(key, before, after) {
@@ -128,6 +131,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     ...common('pods'),
     ...owned,
     api: '/api/v1',
+    message: POD,
     without: ['spec'],
     keep: keepPod,
     onChange(key, before, after) {
@@ -144,6 +148,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     // The CA bundles of all connectors are ConfigMaps of ours, too: they are large, and nobody reads them here.
     labelSelector: `${owned.labelSelector},${COMPONENT}=${CHECKPOINT}`,
     api: '/api/v1',
+    message: CONFIG_MAP,
     keep: keepCheckpoint,
     onChange(_key, before, after) {
       const stored = after ?? before

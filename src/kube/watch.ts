@@ -9,10 +9,12 @@ import { createDoor, type DoorOptions } from './door.ts'
 import { isKubeError, KubeError } from './errors.ts'
 import { readFrame } from './frame.ts'
 import { createLists, type Lists } from './lists.ts'
+import { type Message, PROTOBUF } from './protobuf.ts'
 import { createPulse, type Pulse } from './pulse.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type { Kept } from './store.ts'
 
+const JSON_TYPE = 'application/json'
 const SECOND = 1000
 /** The longest pause before the next try: what an API server that is back waits for at most. */
 const LONGEST_PAUSE = 10 * SECOND
@@ -38,6 +40,8 @@ export type WatchOptions<T extends Kept> = DoorOptions<T> & {
   readonly namespaces?: readonly string[] | undefined
   readonly labelSelector?: string
   readonly fieldSelector?: string
+  /** What `keep` reads of an object of a built-in kind: those come as protobuf where the server streams. */
+  readonly message?: Message
   /** Members that `keep` does not read, at any depth: they are not even parsed. */
   readonly without?: readonly string[]
   /** Fetches no more than metadata: the server leaves spec, data and status out. */
@@ -74,16 +78,20 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
   const { signal, onProblem, stallMilliseconds = STALL } = options
   const without = ['managedFields', ...(options.without ?? [])]
   const selectors = { labelSelector: options.labelSelector, fieldSelector: options.fieldSelector }
-  const kind = (name: string) =>
-    options.metadataOnly ? `application/json;as=${name};g=meta.k8s.io;v=v1` : 'application/json'
-  const accept = { object: kind('PartialObjectMetadata'), list: kind('PartialObjectMetadataList') }
+  const { message } = options
+  const as = (name: string) => (options.metadataOnly ? `;as=${name};g=meta.k8s.io;v=v1` : '')
+  const types = message === undefined ? [JSON_TYPE] : [PROTOBUF, JSON_TYPE]
+  const accept = {
+    object: types.map((type) => type + as('PartialObjectMetadata')).join(', '),
+    list: JSON_TYPE + as('PartialObjectMetadataList'),
+  }
   const door = createDoor(options)
 
   function list(path: string, namespace: string | undefined, { beat }: Pulse): Promise<string> {
     // As old as the first attempt: what was written since then may be on no page of the second.
     const since = performance.now()
     return takeSnapshot(cluster, () => door.relist(namespace, since), {
-      ...{ path, selectors, accept, without, signal, onProblem },
+      ...{ path, selectors, accept, without, message, signal, onProblem },
       onProgress: beat,
     })
   }
@@ -105,6 +113,7 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
       await cluster.watch(path, {
         query,
         without,
+        message,
         accept: accept.object,
         stallMilliseconds,
         signal: AbortSignal.any([signal, stop, late.signal]),

@@ -31,13 +31,15 @@ const pod = (name: string, owner: string, status: object) => ({ metadata: meta(n
 function scripted() {
   const collections = new Map<string, unknown[]>()
   const watchers = new Map<string, (event: unknown) => void>()
+  const asked = new Map<string, string>()
   const nameOf = (path: string) => path.split('/').at(-1) ?? ''
   const cluster: Cluster = {
     request: async (_method, path) => ({
       metadata: { resourceVersion: '1' },
       items: collections.get(nameOf(path)) ?? [],
     }),
-    watch: async (path, { query, signal, onEvent }) => {
+    watch: async (path, { query, accept, signal, onEvent }) => {
+      asked.set(nameOf(path), accept ?? '')
       if (query?.sendInitialEvents) throw new KubeError('Invalid', 'sendInitialEvents: Forbidden', 422)
       watchers.set(nameOf(path), onEvent)
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
@@ -50,7 +52,7 @@ function scripted() {
     await turn()
     await turn()
   }
-  return { cluster, collections, send }
+  return { cluster, collections, asked, send }
 }
 
 let server: ReturnType<typeof scripted>
@@ -320,6 +322,14 @@ describe('a connector is told of', () => {
     expect(seen.observe('a/acme')?.connector.status?.connection).toBe('Connected')
     expect(malformed).toEqual([])
   })
+})
+
+test('what is built into Kubernetes is asked for as protobuf, which is half the work for the API server', async () => {
+  await view()
+  const asProtobuf = [...server.asked].filter(([, accept]) => accept.startsWith('application/vnd.kubernetes.protobuf'))
+  expect(asProtobuf.map(([plural]) => plural).sort()).toEqual(['configmaps', 'jobs', 'pods', 'secrets'])
+  expect(server.asked.get('secrets')).toContain('as=PartialObjectMetadata')
+  expect(server.asked.get('zendeskconnectors')).toBe('application/json')
 })
 
 test('an object that cannot be read is told once and does not stop the others', async () => {

@@ -9,19 +9,31 @@ export type Index = {
 
 /** An empty index. */
 export function createIndex(): Index {
-  const keys = new Map<string, Set<string>>()
+  // A set takes 300 bytes, and most of them would have one key in them.
+  const keys = new Map<string, string | Set<string>>()
+
+  function remove(key: string, value: string): void {
+    const there = keys.get(value)
+    if (there instanceof Set) there.delete(key)
+    if (there === key || (there instanceof Set && there.size === 0)) keys.delete(value)
+  }
+
+  function add(key: string, value: string): void {
+    const there = keys.get(value)
+    if (there === undefined) keys.set(value, key)
+    else if (there instanceof Set) there.add(key)
+    else if (there !== key) keys.set(value, new Set([there, key]))
+  }
+
   return {
     move(key, before, after) {
       if (before === after) return
-      if (before !== undefined) {
-        const left = keys.get(before)
-        left?.delete(key)
-        if (left?.size === 0) keys.delete(before)
-      }
-      if (after === undefined) return
-      const there = keys.get(after) ?? new Set()
-      keys.set(after, there.add(key))
+      if (before !== undefined) remove(key, before)
+      if (after !== undefined) add(key, after)
     },
-    under: (value) => keys.get(value) ?? [],
+    under(value) {
+      const there = keys.get(value) ?? []
+      return typeof there === 'string' ? [there] : there
+    },
   }
 }

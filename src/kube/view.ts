@@ -12,6 +12,7 @@ import { type KeptPod, keepCheckpoint, keepJob, keepPod, keepSecret, type Owner,
 import { CONFIG_MAP, JOB, METADATA, POD } from './messages.ts'
 import { CHECKPOINT, COMPONENT, checkpointName, MANAGED_BY, PROGRAM } from './names.ts'
 import { createOccupancy } from './occupancy.ts'
+import { type Packed, pack, unpack } from './packed.ts'
 import type { Kept } from './store.ts'
 import { watchCollection } from './watch.ts'
 
@@ -75,7 +76,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
   const byAccount = createIndex()
   // What neighbours look at, apart from the rest: an account may have many connectors, and each looks at all others.
   const uids = new Map<string, string>()
-  const books = new Map<string, { readonly owner: string; readonly kept: Books }>()
+  const books = new Map<string, { readonly owner: string; readonly kept: Packed<Books> }>()
   const { onChange } = options
   const occupancy = createOccupancy((account) => {
     for (const key of byAccount.under(account)) onChange(key)
@@ -157,7 +158,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
       const key = `${metadata.namespace}/${owner.name}`
       const { holder, budget } = after?.checkpoint ?? {}
       if (holder === undefined && budget === undefined) books.delete(key)
-      else books.set(key, { owner: owner.uid, kept: { ...(holder && { holder }), ...(budget && { budget }) } })
+      else books.set(key, { owner: owner.uid, kept: pack({ ...(holder && { holder }), ...(budget && { budget }) }) })
       onChange(key)
     },
   })
@@ -171,7 +172,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
 
   function booksOf(key: string): Books | undefined {
     const found = books.get(key)
-    return found?.owner === uids.get(key) ? found?.kept : undefined
+    return found && found.owner === uids.get(key) ? unpack(found.kept) : undefined
   }
 
   function secretSeen(namespace: string, name: string): string | undefined {

@@ -121,12 +121,22 @@ test('what is packed comes back as it was, Dates and hostile text as well', () =
 })
 
 test('an index knows where each key stands', () => {
-  const index = createIndex()
-  index.move('k', undefined, 'one')
-  index.move('l', undefined, 'one')
-  index.move('k', 'one', 'two')
-  index.move('l', 'one', undefined)
-  expect([[...index.under('one')], [...index.under('two')]]).toEqual([[], ['k']])
+  const name = fc.constantFrom('a', 'b', 'c')
+  const move = fc.record({ key: name, after: fc.option(name, { nil: undefined }) })
+  fc.assert(
+    fc.property(fc.array(move, { maxLength: 30 }), (moves) => {
+      const index = createIndex()
+      const stands = new Map<string, string | undefined>()
+      for (const { key, after } of moves) {
+        index.move(key, stands.get(key), after)
+        stands.set(key, after)
+      }
+      for (const value of ['a', 'b', 'c']) {
+        const keys = [...stands].filter(([, where]) => where === value).map(([key]) => key)
+        expect([...index.under(value)].sort()).toEqual(keys.sort())
+      }
+    }),
+  )
 })
 
 test('lines are found wherever the chunks are cut', () => {

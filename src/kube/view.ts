@@ -8,11 +8,19 @@ import { type Connector, connector, GROUP, PLURAL, sinkSecretName, subdomain, VE
 import { plainText } from '../connector/text.ts'
 import type { Cluster } from './cluster.ts'
 import { createIndex } from './index-by.ts'
-import { type KeptPod, keepCheckpoint, keepJob, keepPod, keepSecret, type Owner, secretVersion } from './kept.ts'
+import {
+  type KeptCheckpoint,
+  type KeptPod,
+  keepCheckpoint,
+  keepJob,
+  keepPod,
+  keepSecret,
+  type Owner,
+  secretVersion,
+} from './kept.ts'
 import { CONFIG_MAP, JOB, METADATA, POD } from './messages.ts'
 import { CHECKPOINT, COMPONENT, checkpointName, MANAGED_BY, PROGRAM } from './names.ts'
 import { createOccupancy } from './occupancy.ts'
-import { type Packed, pack, unpack } from './packed.ts'
 import type { Kept } from './store.ts'
 import { watchCollection } from './watch.ts'
 
@@ -74,9 +82,10 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
   const jobsByConnector = createIndex()
   const podsByJob = createIndex()
   const byAccount = createIndex()
-  // What neighbours look at, apart from the rest: an account may have many connectors, and each looks at all others.
+  // What neighbours look at, apart from the rest: an account may have many connectors, and each looks at all others. Books
+  // are by checkpoint, and unpacked when a neighbour first asks: most have none, and ten thousand books are 13 MiB.
   const uids = new Map<string, string>()
-  const books = new Map<string, { readonly owner: string; readonly kept: Packed<Books> }>()
+  const books = new Map<string, { readonly owner: string; readonly kept: Books | undefined }>()
   const { onChange } = options
   const occupancy = createOccupancy((account) => {
     for (const key of byAccount.under(account)) onChange(key)
@@ -151,28 +160,30 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     api: '/api/v1',
     message: CONFIG_MAP,
     keep: keepCheckpoint,
-    onChange(_key, before, after) {
-      const stored = after ?? before
-      if (stored === undefined) return
-      const { metadata, owner } = stored
-      const key = `${metadata.namespace}/${owner.name}`
-      const { holder, budget } = after?.checkpoint ?? {}
-      if (holder === undefined && budget === undefined) books.delete(key)
-      else books.set(key, { owner: owner.uid, kept: pack({ ...(holder && { holder }), ...(budget && { budget }) }) })
-      onChange(key)
+    onChange(key, before, after) {
+      books.delete(key)
+      changed(after ?? before)
     },
   })
   const collections = [connectors, secrets, jobs, pods, checkpoints]
 
   function checkpointOf(key: string) {
     const found = connectors.get(key)
-    const stored = found && checkpoints.get(`${found.metadata.namespace}/${checkpointName(found.metadata.name)}`)
+    const stored = found && checkpoints.get(checkpointKey(found.metadata))
     return stored?.owner.uid === found?.metadata.uid ? stored?.checkpoint : undefined
   }
 
   function booksOf(key: string): Books | undefined {
-    const found = books.get(key)
-    return found && found.owner === uids.get(key) ? unpack(found.kept) : undefined
+    const [namespace = '', name = ''] = key.split('/')
+    const its = checkpointKey({ namespace, name })
+    let found = books.get(its)
+    if (found === undefined) {
+      const stored = checkpoints.get(its)
+      if (stored === undefined) return undefined
+      found = { owner: stored.owner.uid, kept: booksIn(stored) }
+      books.set(its, found)
+    }
+    return found.owner === uids.get(key) ? found.kept : undefined
   }
 
   function secretSeen(namespace: string, name: string): string | undefined {
@@ -249,6 +260,15 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
 
 function secretKey({ metadata, spec }: Connector): string {
   return `${metadata.namespace}/${spec.secretRef.name}`
+}
+
+function checkpointKey({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  return `${namespace}/${checkpointName(name)}`
+}
+
+function booksIn({ checkpoint }: KeptCheckpoint): Books | undefined {
+  const { holder, budget } = checkpoint ?? {}
+  return holder || budget ? { ...(holder && { holder }), ...(budget && { budget }) } : undefined
 }
 
 function sinkSecretKey({ metadata, spec }: Connector): string | undefined {

@@ -26,20 +26,24 @@ const MUCH_BYTES = 192 * 2 ** 20
 const LOOK_MS = 1000
 
 /**
- * Keeps a process small that keeps much: for its first `startMs`, and while it has more than MUCH_BYTES, it marks when the
- * heap has reached its limit, in one go, with pauses of less than a tenth of a second. What a fleet of ten thousand lets
- * come in comes faster than it is marked beside the work, and the heap grows by another third meanwhile. Not always: what
- * is not marked beside the work is not given back when there is none. To be called when all is loaded: the compiled code
- * of the image does not fit programs with other flags.
+ * Keeps a process small that keeps much. Until the function that it gives is called, which is to be when all has come in,
+ * it marks when the heap has reached its limit, in one go, with pauses of less than a tenth of a second: what a fleet of
+ * ten thousand lets come in comes faster than it is marked beside the work, and the heap grows by another third meanwhile.
+ * Later only marking beside the work keeps to the limit: in one go begins with an allocation among the old, and what tests
+ * leave behind gets there with the survivors of the young, past the limit by 40 MiB. While it has more than MUCH_BYTES, it
+ * collects when the heap has grown by a tenth. To be called when all is loaded: the compiled code of the image does not fit
+ * programs with other flags.
  */
-export function keepFleetSmall(startMs: number): void {
-  const startEnds = performance.now() + startMs
-  let inOneGo: boolean | undefined
+export function keepFleetSmall(): () => void {
+  setFlagsFromString('--no-incremental-marking')
+  let isMuch: boolean | undefined
   const look = () => {
-    const shall = performance.now() < startEnds || process.memoryUsage.rss() > MUCH_BYTES
-    if (shall !== inOneGo) setFlagsFromString(shall ? '--no-incremental-marking' : '--incremental-marking')
-    inOneGo = shall
+    const before = isMuch
+    isMuch = process.memoryUsage.rss() > MUCH_BYTES
+    if (isMuch !== before) setFlagsFromString(`--heap-growing-percent=${isMuch ? 10 : 20}`)
   }
-  look()
-  setInterval(look, LOOK_MS).unref()
+  return () => {
+    setFlagsFromString('--incremental-marking')
+    setInterval(look, LOOK_MS).unref()
+  }
 }

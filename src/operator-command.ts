@@ -43,8 +43,6 @@ export type OperatorOptions = {
   readonly syncPod?: string
 }
 
-/** Within it every connector has come in. */
-const START_MS = 60_000
 /** Name of the Lease. */
 const LEASE = 'zendesk-connector'
 
@@ -86,7 +84,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     onProblem: (error: unknown) => log.warn({ error }, 'election: tried again'),
     onLeader: (leader: string) => log.info({ leader }, 'the leader is'),
   }
-  keepFleetSmall(START_MS)
+  const allIsIn = keepFleetSmall()
   const view = createView(cluster, {
     ...(options.namespace && { namespaces: options.namespace }),
     onChange: (key) => leading?.changed(key),
@@ -132,6 +130,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
   })
   try {
     await view.ready()
+    allIsIn()
     log.info({ connectors: [...view.keys()].length }, 'operator ready')
     while (!signal.aborted) {
       await lead(election ? await campaign(cluster, election) : unopposed)

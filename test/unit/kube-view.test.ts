@@ -162,6 +162,30 @@ describe('what is observed of a connector', () => {
     expect([busy(), ends]).toEqual([false, 3])
   })
 
+  test('is what others have spent as their checkpoints tell it now, and nothing of those that are gone', async () => {
+    const told = (budget?: object) => ({
+      metadata: meta('other-zendesk-checkpoint', ownedBy('ZendeskConnector', 'other')),
+      data: {
+        'checkpoint.json': JSON.stringify({ account: 'acme', sink: 's', streams: {}, ...(budget && { budget }) }),
+      },
+    })
+    server.collections.set('zendeskconnectors', [connector('acme'), connector('other')])
+    const made = await view()
+    const spent = () => made.observe('a/acme')?.account.checkpoints
+    expect(spent()).toEqual([])
+    for (const requests of [1, 2]) {
+      const budget = { at: created, spent: [{ secondsAgo: 0, requests }] }
+      await server.send('configmaps', 'MODIFIED', told(budget))
+      expect([spent(), spent()]).toEqual([[{ budget }], [{ budget }]])
+    }
+    await server.send('configmaps', 'MODIFIED', told())
+    expect(spent()).toEqual([])
+    await server.send('configmaps', 'MODIFIED', told({ at: created, spent: [] }))
+    expect(spent()).toHaveLength(1)
+    await server.send('configmaps', 'DELETED', told())
+    expect(spent()).toEqual([])
+  })
+
   test('is not the checkpoint of an earlier connector of the same name', async () => {
     const stored = JSON.stringify({ account: 'acme', sink: 's', streams: {} })
     server.collections.set('zendeskconnectors', [connector('acme')])

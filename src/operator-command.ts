@@ -84,7 +84,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     onProblem: (error: unknown) => log.warn({ error }, 'election: tried again'),
     onLeader: (leader: string) => log.info({ leader }, 'the leader is'),
   }
-  const allIsIn = keepFleetSmall()
+  const keepSmall = keepFleetSmall()
   const view = createView(cluster, {
     ...(options.namespace && { namespaces: options.namespace }),
     onChange: (key) => leading?.changed(key),
@@ -104,7 +104,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     })
     try {
       // What the copies say may be old, and the leader before this one may have started runs until just now.
-      if (election) await Promise.race([view.freshen(), aborted(ending)])
+      if (election) await keepSmall(Promise.race([view.freshen(), aborted(ending)]))
       const kubernetes = kubernetesPort(guarded, view, events, settings)
       const zendesk = zendeskPort(egress, metrics)
       metrics.leads(LEASE, true)
@@ -129,8 +129,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     log,
   })
   try {
-    await view.ready()
-    allIsIn()
+    await keepSmall(view.ready())
     log.info({ connectors: [...view.keys()].length }, 'operator ready')
     while (!signal.aborted) {
       await lead(election ? await campaign(cluster, election) : unopposed)

@@ -16,6 +16,8 @@ import { type Message, PROTOBUF } from './protobuf.ts'
 import type { ServerClock } from './server-clock.ts'
 
 const HEADERS_TIMEOUT = 30_000
+/** So long the credentials of one call are good for the next. */
+const FRESH_MS = 1000
 
 /** One call. `query` entries that are undefined are left out. */
 export type Call = {
@@ -72,9 +74,10 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
   const { host } = new URL(access.server)
   const closing = new AbortController()
   const agents = agentCache(closing.signal)
+  const credentials = keptFresh(() => access.credentials())
 
   async function open(method: string, path: string, call: Omit<Call, 'signal'>, signal: AbortSignal, stall: number) {
-    const { headers, tls } = await orAborted(access.credentials(), signal)
+    const { headers, tls } = await orAborted(credentials.get(), signal)
     const exchange = request(access.server + path + queryString(call.query), {
       dispatcher: agents.agentFor(tls),
       method: method as 'GET',
@@ -102,6 +105,7 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
     clock?.heard(answer.headers.date, sentMs)
     const isProtobuf = String(answer.headers['content-type']).startsWith(PROTOBUF)
     if (answer.statusCode < 300) return { body: answer.body, isProtobuf }
+    if (answer.statusCode === 401) credentials.drop()
     const body = await answer.body.bytes()
     throw fromAnswer(
       answer.statusCode,
@@ -149,11 +153,30 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
   }
 }
 
+/** They are files as a rule: to read them for each of a hundred calls a second took a tenth of the operator's time. */
+function keptFresh(read: Access['credentials']) {
+  let kept: { readonly given: ReturnType<typeof read>; readonly atMs: number } | undefined
+  const drop = () => {
+    kept = undefined
+  }
+  const get = () => {
+    if (kept !== undefined && performance.now() - kept.atMs < FRESH_MS) return kept.given
+    const given = read()
+    given.catch(drop)
+    kept = { given, atMs: performance.now() }
+    return given
+  }
+  return { get, drop }
+}
+
 /** One agent as long as CA and client certificate stay what they are: they rotate under a running process. */
 function agentCache(closing: AbortSignal) {
   let agent: Agent | undefined
   let material = ''
+  let known: TlsMaterial | undefined
   const agentFor = (tls: TlsMaterial): Agent => {
+    if (agent && tls === known) return agent
+    known = tls
     const current = JSON.stringify(Object.entries(tls).map(([name, value]) => [name, String(value)]))
     if (agent && current === material) return agent
     // Calls under way may end on the connections that they began on.

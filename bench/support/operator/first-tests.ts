@@ -2,7 +2,6 @@
 import type { Onlooker } from './arrivals.ts'
 import { clockMs } from './figures.ts'
 import { type Member, makeNewcomer, makeSecrets } from './fleet.ts'
-import { inParallel } from './in-parallel.ts'
 import type { Served } from './model.ts'
 import type { World } from './world.ts'
 
@@ -13,6 +12,7 @@ export async function firstTests(world: World, onlooker: Onlooker, members: read
   const tested = ({ status }: Served) => status?.connectionTest?.lastTime !== undefined
   const all = members.map((member) => onlooker.when(member, tested))
   const began = clockMs()
-  await inParallel(members, 16, (member) => makeNewcomer(api, member))
+  // One after another, as kubectl and GitOps apply them: sixteen at a time is a load on the API server and nothing else.
+  for (const member of members) await makeNewcomer(api, member)
   return (Math.max(...(await Promise.all(all))) - began) / 1000
 }

@@ -24,7 +24,8 @@ const BOTTOM = 52
 
 /** One panel after another; `xs` are the same for all, and greater than zero. */
 export function plot(panels: readonly Panel[], xs: readonly number[], xTitle: string, description: string): string {
-  const width = WIDTH * panels.length
+  // The last label of an axis stands half beyond it.
+  const width = WIDTH * panels.length + RIGHT
   const text = `font-family="system-ui, sans-serif" font-size="11" fill="${GREY}"`
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${HEIGHT}" width="${width}" role="img" ${text}>`,

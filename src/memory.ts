@@ -30,9 +30,9 @@ const LINGER_MS = 10_000
 /**
  * Keeps a process small that keeps much. While what it is told of comes in, and is looked at, it marks when the heap has
  * reached its limit, in one go, with pauses of less than a quarter of a second: what a fleet of ten thousand lets come in
- * comes faster than it is marked beside the work, and the heap grows by another third meanwhile. Else only marking beside
- * the work keeps to the limit: in one go begins with an allocation among the old, and what tests leave behind gets there
- * with the survivors of the young, past the limit by 40 MiB. While it has more than MUCH_BYTES, it collects when the heap
+ * comes faster than it is marked beside the work, and the heap grows by another third meanwhile. Else only
+ * incremental marking keeps to the limit: marking in one go is set off by an allocation in old space, and what tests leave
+ * behind arrives there by promotion, up to 40 MiB past the limit. While it has more than MUCH_BYTES, it collects when the heap
  * has grown by a tenth. To be called when all is loaded: the compiled code of the image does not fit programs with other
  * flags.
  */

@@ -40,7 +40,7 @@ export async function serviceAccountAccess(environment: NodeJS.ProcessEnv, folde
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment
   if (!host) throw new Error('no cluster: name a kubeconfig, or run in a pod (KUBERNETES_SERVICE_HOST is not set)')
   const read = (name: string) => readFile(join(folder, name), 'utf8')
-  // Read for each call: the kubelet replaces token and authority whenever it likes, and the files are tiny.
+  // Read again and again: the kubelet replaces token and authority whenever it likes, and the files are tiny.
   const credentials = async (): Promise<Credentials> => {
     const [token, ca] = await Promise.all([read('token'), read('ca.crt')])
     return { headers: { authorization: `Bearer ${token.trim()}` }, tls: { ca } }

@@ -8,9 +8,9 @@ import type { Readable } from 'node:stream'
 import { Agent, buildConnector, request } from 'undici'
 import { type Access, loadAccess, type TlsMaterial } from './access.ts'
 import { fromAnswer, fromExchange, KubeError } from './errors.ts'
-import { frames } from './frames.ts'
 import { jsonLines } from './json-lines.ts'
 import { withoutMembers } from './json-without.ts'
+import { lengthDelimited } from './length-delimited.ts'
 import { decodeEvent, decodeObject, METADATA } from './messages.ts'
 import { type Message, PROTOBUF } from './protobuf.ts'
 import type { ServerClock } from './server-clock.ts'
@@ -106,11 +106,8 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
     const isProtobuf = String(answer.headers['content-type']).startsWith(PROTOBUF)
     if (answer.statusCode < 300) return { body: answer.body, isProtobuf }
     if (answer.statusCode === 401) credentials.drop()
-    const body = await answer.body.bytes()
-    throw fromAnswer(
-      answer.statusCode,
-      isProtobuf ? decodeObject(METADATA, body) : parsed(Buffer.from(body).toString()),
-    )
+    const body = Buffer.from(await answer.body.bytes())
+    throw fromAnswer(answer.statusCode, isProtobuf ? decoded(body) : parsed(body.toString()))
   }
 
   return {
@@ -139,7 +136,7 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
         const { body, isProtobuf } = await send('GET', path, { ...call, query }, ended, stallMilliseconds)
         const take =
           isProtobuf && message !== undefined
-            ? frames((frame) => onEvent(decodeEvent(message, frame)))
+            ? lengthDelimited((frame) => onEvent(decodeEvent(message, frame)))
             : jsonLines(onEvent, call.without)
         await eachChunk(body, take)
       } catch (error) {
@@ -162,8 +159,10 @@ function keptFresh(read: Access['credentials']) {
   const get = () => {
     if (kept !== undefined && performance.now() - kept.atMs < FRESH_MS) return kept.given
     const given = read()
-    given.catch(drop)
     kept = { given, atMs: performance.now() }
+    given.catch(() => {
+      if (kept?.given === given) drop()
+    })
     return given
   }
   return { get, drop }
@@ -214,10 +213,12 @@ function eachChunk(body: Readable, take: (chunk: Uint8Array) => void): Promise<v
       .on('end', resolve)
       .on('error', reject)
       .on('close', () => reject(new Error('the connection was closed')))
-    body.on('data', (chunk: Uint8Array) => {
+    body.on('data', function next(chunk: Uint8Array) {
       try {
         take(chunk)
       } catch (error) {
+        // What was read ahead would still come, and be taken for what follows.
+        body.off('data', next)
         reject(error)
         body.destroy()
       }
@@ -245,6 +246,15 @@ function queryString(query: Call['query'] = {}): string {
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** undefined: no object. */
+function decoded(body: Buffer): unknown {
+  try {
+    return decodeObject(METADATA, body)
   } catch {
     return undefined
   }

@@ -83,7 +83,8 @@ const byCode: Readonly<Record<number, KubeReason>> = {
 export function fromAnswer(httpStatus: number, body: unknown): KubeError {
   const parsed = apiStatus.safeParse(body)
   const status = parsed.success ? parsed.data : apiStatus.parse({})
-  const code = status.code ?? httpStatus
+  // Protobuf has a code of 0 where JSON has none.
+  const code = status.code || httpStatus
   const reason = REASONS.find((name) => name === status.reason) ?? byCode[code] ?? 'Other'
   return new KubeError(reason, (reason === 'Invalid' ? invalid(status) : status.message) || `HTTP ${code}`, code)
 }

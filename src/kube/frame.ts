@@ -9,7 +9,8 @@ export type Frame = { readonly version: string } & (
   | { readonly what: 'bookmark'; readonly allSent: boolean }
 )
 
-const INITIAL_EVENTS_END = 'k8s.io/initial-events-end'
+/** The annotation of the bookmark behind which no object that was there at the beginning comes. */
+export const INITIAL_EVENTS_END = 'k8s.io/initial-events-end'
 const event = z.object({ type: z.string(), object: z.unknown() })
 const versioned = z.object({
   metadata: z.object({

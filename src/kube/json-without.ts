@@ -1,6 +1,6 @@
 /**
  * What nobody reads of an answer, cut out of its text before it is parsed: of a Job nine tenths, and what is never made
- * need not be collected. With ten thousand connectors it is most of the time until all are known.
+ * need not be collected. Where Jobs come as JSON it is most of the time until all are known.
  */
 
 const QUOTE = 0x22

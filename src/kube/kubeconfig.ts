@@ -42,7 +42,7 @@ function accessOf({ config, tokenFile }: Loaded, kubeconfig: string): Access {
       const headers: Record<string, string> = {}
       for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = String(value)
       if (options.auth) headers.authorization = `Basic ${Buffer.from(options.auth).toString('base64')}`
-      // For each call, as in a pod: client-node would keep a token for a minute, and by the wall clock.
+      // Each time, as in a pod: client-node would keep a token for a minute, and by the wall clock.
       if (tokenFile !== undefined) headers.authorization = `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}`
       const { ca, cert, key, servername, rejectUnauthorized } = options
       const given = Object.entries({ ca, cert, key, servername, rejectUnauthorized })

@@ -3,6 +3,10 @@
  * numbers of the `generated.proto` beside each kind's Go types (https://github.com/kubernetes/api and /apimachinery), which
  * are never given to anything else.
  */
+import { CHECKPOINT_KEY } from '../connector/run.ts'
+import { RESYNC_REQUESTED_AT, SYNC_REQUESTED_AT } from '../connector/schema.ts'
+import { INITIAL_EVENTS_END } from './frame.ts'
+import { GENERATION, SINK_SECRET } from './names.ts'
 import {
   boolean,
   bytes,
@@ -17,6 +21,9 @@ import {
   string,
   time,
 } from './protobuf.ts'
+
+/** Others are not even decoded: `kubectl apply` copies a Secret's data into one. */
+const ANNOTATIONS = [INITIAL_EVENTS_END, SYNC_REQUESTED_AT, RESYNC_REQUESTED_AT, SINK_SECRET, GENERATION]
 
 const ownerReference: Message = {
   1: one('kind', string),
@@ -34,7 +41,7 @@ const metadata = one(
     8: one('creationTimestamp', time),
     9: one('deletionTimestamp', time),
     11: map('labels'),
-    12: map('annotations'),
+    12: map('annotations', ANNOTATIONS),
     13: many('ownerReferences', nested(ownerReference)),
   }),
 )
@@ -78,7 +85,7 @@ export const POD: Message = {
 }
 
 /** v1 ConfigMap. */
-export const CONFIG_MAP: Message = { 1: metadata, 2: map('data') }
+export const CONFIG_MAP: Message = { 1: metadata, 2: map('data', [CHECKPOINT_KEY]) }
 
 const cause: Message = { 2: one('message', string), 3: one('field', string) }
 const STATUS: Message = {
@@ -92,17 +99,18 @@ const EVENT: Message = { 1: one('type', string), 2: one('object', nested({ 1: on
 const ENVELOPE: Message = { 1: one('typeMeta', nested({ 2: one('kind', string) })), 2: one('raw', bytes) }
 /** What stands before each envelope. */
 const MAGIC = Buffer.from('k8s\0')
+const NOTHING = Buffer.alloc(0)
 
 /** An event of a watch for objects of that kind, as its JSON would be. @throws KubeError: Malformed. */
-export function decodeEvent(kind: Message, frame: Uint8Array): unknown {
-  const { type, object } = decode(EVENT, frame) as { readonly type?: string; readonly object?: { raw?: Uint8Array } }
+export function decodeEvent(kind: Message, frame: Buffer): unknown {
+  const { type, object } = decode(EVENT, frame) as { readonly type?: string; readonly object?: { raw?: Buffer } }
   return { type, object: decodeObject(kind, object?.raw) }
 }
 
 /** An object of that kind, or the Status in its place. @throws KubeError: Malformed. */
-export function decodeObject(kind: Message, stored: Uint8Array = new Uint8Array()): unknown {
+export function decodeObject(kind: Message, stored: Buffer = NOTHING): unknown {
   if (!MAGIC.equals(stored.subarray(0, MAGIC.length))) throw malformed()
   const envelope = decode(ENVELOPE, stored.subarray(MAGIC.length))
-  const { typeMeta, raw } = envelope as { readonly typeMeta?: { kind?: string }; readonly raw?: Uint8Array }
-  return decode(typeMeta?.kind === 'Status' ? STATUS : kind, raw ?? new Uint8Array())
+  const { typeMeta, raw } = envelope as { readonly typeMeta?: { kind?: string }; readonly raw?: Buffer }
+  return decode(typeMeta?.kind === 'Status' ? STATUS : kind, raw ?? NOTHING)
 }

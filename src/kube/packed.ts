@@ -27,7 +27,9 @@ type Codes = Map<string | number | boolean, number>
 const codesByName = new Map<string, Codes>()
 
 // What is being packed, as bytes; and how many there are.
-let text = Buffer.allocUnsafeSlow(16 * 1024)
+const SMALL = 16 * 1024
+const LARGE = 256 * 1024
+let text = Buffer.allocUnsafeSlow(SMALL)
 let length = 0
 const LONGEST_ESCAPE = 6
 
@@ -35,7 +37,9 @@ const LONGEST_ESCAPE = 6
 export function pack<T>(value: T): Packed<T> {
   length = 0
   write(value)
-  return text.toString('latin1', 0, length)
+  const packed = text.toString('latin1', 0, length)
+  if (text.length > LARGE) text = Buffer.allocUnsafeSlow(SMALL)
+  return packed
 }
 
 /** The value again, a new one each time. */

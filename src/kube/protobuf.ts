@@ -1,6 +1,7 @@
 /**
- * Kubernetes' protobuf, as far as it is read: of an object only the fields that are named, as the values that its JSON would
- * give. The rest is passed over by its length, of a Job nine tenths, and the API server writes it in half the time.
+ * Kubernetes' protobuf, as far as it is read: of an object only the fields that are named, as JSON has them (but that what
+ * is not set is '', 0 or undefined). The rest is passed over by its length, of a Job nine tenths, and the API server takes
+ * little more than half of the time that JSON takes it.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
  */
 import { PbfReader } from 'pbf'
@@ -17,7 +18,7 @@ type Field = (values: Values, from: PbfReader) => void
 type Read = (from: PbfReader) => unknown
 
 /** Reads a whole message. @throws KubeError: Malformed. */
-export function decode(message: Message, bytes: Uint8Array): Values {
+export function decode(message: Message, bytes: Buffer): Values {
   try {
     return valuesOf(message, new PbfReader(bytes), bytes.length)
   } catch {
@@ -36,20 +37,29 @@ function valuesOf(message: Message, from: PbfReader, end: number): Values {
   return values
 }
 
-export const string: Read = (from) => from.readString()
+/** pbf's own way loses a byte order mark. */
+export const string: Read = (from) => {
+  const [start, end] = placeOf(from)
+  return bufferOf(from).toString('utf8', start, end)
+}
 export const boolean: Read = (from) => from.readBoolean()
 export const integer: Read = (from) => from.readVarint(true)
-export const bytes: Read = (from) => from.readBytes()
+export const bytes: Read = (from) => {
+  const [start, end] = placeOf(from)
+  return bufferOf(from).subarray(start, end)
+}
 
 /** A message within another. */
 export function nested(message: Message): Read {
   return (from) => valuesOf(message, from, from.readVarint() + from.pos)
 }
 
-/** A point in time as JSON has it; undefined where none is set. */
+/** A point in time as JSON has it; undefined where none is set. One that no calendar has is no reason to read no further. */
 export const time: Read = (from) => {
   const { seconds } = instant(from) as { readonly seconds?: number }
-  return seconds === undefined ? undefined : new Date(seconds * 1000).toISOString().replace('.000', '')
+  if (seconds === undefined) return undefined
+  const date = new Date(seconds * 1000)
+  return Number.isNaN(date.getTime()) ? `${seconds} s` : date.toISOString().replace('.000', '')
 }
 const instant = nested({ 1: one('seconds', integer) })
 
@@ -68,13 +78,27 @@ export function many(name: string, read: Read): Field {
   }
 }
 
-/** A map from strings to strings, absent when it is empty. */
-export function map(name: string): Field {
+/** A map from strings to strings, absent when it is empty. `keys`: only these are read. */
+export function map(name: string, keys?: readonly string[]): Field {
   return (values, from) => {
-    const { key = '', value = '' } = entry(from) as { readonly key?: string; readonly value?: string }
+    const { key = '', value } = entry(from) as { readonly key?: string; readonly value?: Buffer }
+    if (keys !== undefined && !keys.includes(key)) return
     values[name] ??= {}
-    // A ConfigMap may have a key `__proto__`.
-    Object.defineProperty(values[name], key, { value, enumerable: true })
+    const text = value?.toString('utf8') ?? ''
+    // Assigned to, a key `__proto__` would be lost.
+    Object.defineProperty(values[name], key, { value: text, enumerable: true, writable: true, configurable: true })
   }
 }
-const entry = nested({ 1: one('key', string), 2: one('value', string) })
+const entry = nested({ 1: one('key', string), 2: one('value', bytes) })
+
+/** Goes past a value that has its length before it, and tells where it is. */
+function placeOf(from: PbfReader): [number, number] {
+  const length = from.readVarint()
+  const start = from.pos
+  from.pos += length
+  return [start, from.pos]
+}
+
+function bufferOf(from: PbfReader): Buffer {
+  return from.buf as Buffer
+}

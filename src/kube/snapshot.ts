@@ -88,7 +88,7 @@ async function streamed(cluster: Cluster, taker: Taker, options: SnapshotOptions
   try {
     await watching
   } catch (error) {
-    if (!enough.signal.aborted) throw error
+    if (version === undefined || !isKubeError(error, 'Aborted')) throw error
   } finally {
     clearTimeout(late)
   }

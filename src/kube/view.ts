@@ -83,7 +83,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
   const podsByJob = createIndex()
   const byAccount = createIndex()
   // What neighbours look at, apart from the rest: an account may have many connectors, and each looks at all others. Books
-  // are by checkpoint, and unpacked when a neighbour first asks: most have none, and ten thousand books are 13 MiB.
+  // are by checkpoint, and unpacked when a neighbour first asks: most connectors have none, and ten thousand are 13 MiB.
   const uids = new Map<string, string>()
   const books = new Map<string, { readonly owner: string; readonly kept: Books | undefined }>()
   const { onChange } = options

@@ -42,7 +42,7 @@ export type WatchOptions<T extends Kept> = DoorOptions<T> & {
   readonly fieldSelector?: string
   /** What `keep` reads of an object of a built-in kind: those come as protobuf where the server streams. */
   readonly message?: Message
-  /** Members that `keep` does not read, at any depth: they are not even parsed. */
+  /** Members that `keep` does not read, at any depth: of JSON they are not even parsed. */
   readonly without?: readonly string[]
   /** Fetches no more than metadata: the server leaves spec, data and status out. */
   readonly metadataOnly?: boolean

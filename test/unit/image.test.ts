@@ -53,7 +53,9 @@ describe('the bill of materials', () => {
     purl: reference,
     // What comes new is to be looked at by a person, here.
     licenses: z.tuple([
-      z.strictObject({ license: z.strictObject({ id: z.enum(['Apache-2.0', 'BSD-3-Clause', 'ISC', 'MIT', 'Unlicense']) }) }),
+      z.strictObject({
+        license: z.strictObject({ id: z.enum(['Apache-2.0', 'BSD-3-Clause', 'ISC', 'MIT', 'Unlicense']) }),
+      }),
     ]),
   })
   const cycloneDx = z.strictObject({

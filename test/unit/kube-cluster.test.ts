@@ -66,6 +66,34 @@ test('a connection that is over is let go of: it would keep its buffers for as l
   server.close()
 }, 20_000)
 
+test('a watch that meets what it cannot read takes nothing of what was read ahead: it would miss what is in between', async () => {
+  const authority = await createAuthority('test')
+  const { certPem, keyPem } = await authority.issue({ commonName: 'api', ipAddresses: ['127.0.0.1'] })
+  const server = createHttpsServer({ cert: certPem, key: keyPem }, (_request, response) => {
+    const line = (name: string) => `${JSON.stringify({ type: 'ADDED', object: name })}\n`
+    response.writeHead(200, { 'content-type': 'application/json' })
+    // Chunks that come with the headers wait for somebody to read them.
+    for (const text of [line('a'), 'no JSON\n', line('b'), line('c')]) response.write(text)
+    response.end()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const trusted = Buffer.from(authority.certPem).toString('base64')
+  const cluster = await loadCluster({
+    kubeconfig: await kubeconfig({ server: `https://127.0.0.1:${port}`, 'certificate-authority-data': trusted }),
+  })
+  const seen: unknown[] = []
+  const watch = cluster.watch('/watch', {
+    signal: AbortSignal.timeout(10_000),
+    stallMilliseconds: 10_000,
+    onEvent: (event) => seen.push(event),
+  })
+  await expect(watch).rejects.toMatchObject({ reason: 'Malformed' })
+  await cluster.close()
+  expect(seen).toEqual([{ type: 'ADDED', object: 'a' }])
+  server.close()
+})
+
 test('where nothing listens the error says so, and holds no token', async () => {
   const cluster = await loadCluster({ kubeconfig: await kubeconfig({ server: 'https://127.0.0.1:1' }) })
   await expect(cluster.request('GET', '/version')).rejects.toThrow(/^no connection to the API server \(ECONNREFUSED\)$/)

@@ -348,7 +348,7 @@ describe('a connector is told of', () => {
   })
 })
 
-test('what is built into Kubernetes is asked for as protobuf, which is half the work for the API server', async () => {
+test('what is built into Kubernetes is asked for as protobuf, which is less work for the API server', async () => {
   await view()
   const asProtobuf = [...server.asked].filter(([, accept]) => accept.startsWith('application/vnd.kubernetes.protobuf'))
   expect(asProtobuf.map(([plural]) => plural).sort()).toEqual(['configmaps', 'jobs', 'pods', 'secrets'])

@@ -3,7 +3,8 @@ import { PbfWriter } from 'pbf'
 import { expect, test } from 'vitest'
 import { isKubeError } from '../../src/kube/errors.ts'
 import { readFrame } from '../../src/kube/frame.ts'
-import { frames } from '../../src/kube/frames.ts'
+import { keepJob } from '../../src/kube/kept.ts'
+import { lengthDelimited } from '../../src/kube/length-delimited.ts'
 import { decodeEvent, JOB, POD } from '../../src/kube/messages.ts'
 
 /** As the API server frames it. */
@@ -17,7 +18,7 @@ function framed(bodies: readonly Uint8Array[]): Buffer {
   )
 }
 
-function anEvent(type: string, kind: string, write: (object: PbfWriter) => void): Uint8Array {
+function anEvent(type: string, kind: string, write: (object: PbfWriter) => void): Buffer {
   const object = new PbfWriter()
   write(object)
   const envelope = new PbfWriter()
@@ -27,7 +28,7 @@ function anEvent(type: string, kind: string, write: (object: PbfWriter) => void)
   event.writeStringField(1, type)
   const stored = Buffer.concat([Buffer.from('k8s\0'), envelope.finish()])
   event.writeMessage(2, (raw, into: PbfWriter) => into.writeBytesField(1, raw), stored)
-  return event.finish().slice()
+  return Buffer.from(event.finish())
 }
 
 test('frames are found wherever the chunks are cut', () => {
@@ -35,7 +36,7 @@ test('frames are found wherever the chunks are cut', () => {
   fc.assert(
     fc.property(bodies, fc.array(fc.nat(50)), (given, sizes) => {
       const read: Uint8Array[] = []
-      const take = frames((frame) => read.push(Uint8Array.from(frame)))
+      const take = lengthDelimited((frame) => read.push(Uint8Array.from(frame)))
       const bytes = framed(given)
       let at = 0
       for (const size of [...sizes, bytes.length]) {
@@ -48,7 +49,7 @@ test('frames are found wherever the chunks are cut', () => {
 })
 
 test('a length that no object has is not waited for', () => {
-  const take = frames(() => {})
+  const take = lengthDelimited(() => {})
   expect(() => take(Buffer.from('HTTP/1.1 500'))).toThrow(expect.objectContaining({ reason: 'Malformed' }))
 })
 
@@ -57,17 +58,28 @@ test('whatever comes in place of an event is an event or Malformed, and nothing 
     job.writeMessage(1, (name, into: PbfWriter) => into.writeStringField(1, name), 'acme-sync-7')
   })
   expect(decodeEvent(JOB, good)).toEqual({ type: 'ADDED', object: { metadata: { name: 'acme-sync-7' } } })
-  const cut = fc.nat(good.length - 1).map((length) => good.slice(0, length))
-  const changed = fc.tuple(fc.nat(good.length - 1), fc.nat(255)).map(([at, value]) => good.with(at, value))
+  const cut = fc.nat(good.length - 1).map((length) => good.subarray(0, length))
+  const changed = fc.tuple(fc.nat(good.length - 1), fc.nat(255)).map(([at, value]) => {
+    const bytes = Buffer.from(good)
+    bytes[at] = value
+    return bytes
+  })
   fc.assert(
-    fc.property(fc.oneof(fc.uint8Array({ maxLength: 200 }), cut, changed), (bytes) => {
-      try {
-        decodeEvent(POD, bytes)
-      } catch (error) {
-        expect(isKubeError(error, 'Malformed')).toBe(true)
-        expect(String(error)).not.toContain('acme')
-      }
-    }),
+    fc.property(
+      fc.oneof(
+        fc.uint8Array({ maxLength: 200 }).map((any) => Buffer.from(any)),
+        cut,
+        changed,
+      ),
+      (bytes) => {
+        try {
+          decodeEvent(POD, bytes)
+        } catch (error) {
+          expect(isKubeError(error, 'Malformed')).toBe(true)
+          expect(String(error)).not.toContain('acme')
+        }
+      },
+    ),
     { numRuns: 2000 },
   )
   fc.assert(
@@ -106,4 +118,35 @@ test('the end of a stream of objects is told by a bookmark', () => {
     )
   })
   expect(readFrame(decodeEvent(POD, bookmark))).toEqual({ what: 'bookmark', version: '4711', allSent: true })
+})
+
+test('a time that no calendar has is the fault of its object, which can still be told by name', () => {
+  const strange = anEvent('MODIFIED', 'Job', (job) => {
+    job.writeMessage(1, (name, into: PbfWriter) => into.writeStringField(1, name), 'acme-sync-7')
+    job.writeMessage(
+      3,
+      (seconds, status: PbfWriter) => {
+        status.writeMessage(3, (value, time: PbfWriter) => time.writeVarintField(1, value), seconds)
+      },
+      1e13,
+    )
+  })
+  const event = decodeEvent(JOB, strange)
+  expect(event).toMatchObject({ object: { metadata: { name: 'acme-sync-7' } } })
+  expect(() => keepJob(Reflect.get(event as object, 'object'))).toThrow(/completionTime/)
+})
+
+test('text is what it was, with a byte order mark and without', () => {
+  const texts = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.string({ unit: 'binary' }).map((text) => `\ufeff${text}`),
+  )
+  fc.assert(
+    fc.property(texts, (text) => {
+      const event = anEvent('ADDED', 'Pod', (pod) => {
+        pod.writeMessage(3, (message, status: PbfWriter) => status.writeBytesField(3, Buffer.from(message)), text)
+      })
+      expect(decodeEvent(POD, event)).toEqual({ type: 'ADDED', object: { status: { message: text.toWellFormed() } } })
+    }),
+  )
 })

@@ -1,4 +1,4 @@
-/** The frames of a watch that comes as protobuf: each has its length before it. */
+/** The frames of a watch that comes as protobuf: each has its length before it, as json-lines.ts has lines. */
 import { malformed } from './protobuf.ts'
 
 const LENGTH_BYTES = 4
@@ -6,10 +6,10 @@ const LENGTH_BYTES = 4
 const MOST_BYTES = 16 * 2 ** 20
 
 /**
- * Takes bytes as they come and hands over each frame that is complete; it is good for the time of the call. Throws a
- * Malformed KubeError at one that is larger than any object is.
+ * Takes bytes as they come and hands over each frame that is complete: a view of them, which is good for the time of the
+ * call. Throws a Malformed KubeError at one that is larger than any object is. Nothing may be given to it once it has thrown.
  */
-export function frames(onFrame: (frame: Buffer) => void): (chunk: Uint8Array) => void {
+export function lengthDelimited(onFrame: (frame: Buffer) => void): (chunk: Uint8Array) => void {
   // The beginning of a frame, with its length, whose end has not come.
   let begun: Buffer[] = []
   let held = 0

@@ -22,6 +22,7 @@ program
   .option('--kubeconfig <file>', 'kubeconfig to use; default: the cluster that this runs in')
   .option('--namespace <name...>', 'namespaces to watch; default: all')
   .option('--no-leader-elect', 'write without being elected: for a single replica only')
+  .option('--leader-election-id <name>', 'name of the Lease', 'zendesk-connector')
   .option('--leader-election-namespace <name>', 'namespace of the Lease; default: the one that this runs in')
   .addOption(new Option('--metrics-bind-address <address>', 'where /metrics is served; 0: nowhere').default(':8080'))
   .addOption(

@@ -33,6 +33,8 @@ export type OperatorOptions = {
   readonly maxConcurrentTests: number
   readonly maxConcurrentRuns: number
   readonly leaderElect: boolean
+  /** Name of the Lease. Operators that stand for one of the same name never lead at the same time. */
+  readonly leaderElectionId: string
   /** Default: the namespace that the operator runs in. */
   readonly leaderElectionNamespace?: string
   /** As controller-runtime has it: host and port, or 0 for none. */
@@ -43,8 +45,8 @@ export type OperatorOptions = {
   readonly syncPod?: string
 }
 
-/** Name of the Lease. */
-const LEASE = 'zendesk-connector'
+/** So long a new leader lists what runs there are; then another replica may try. 10,000 connectors take it 3 s. */
+const MOST_FRESHEN_MS = 2 * 60_000
 
 /** Resolves with the exit code when SIGTERM or SIGINT has been obeyed. @throws UsageError. */
 export async function runOperator(options: OperatorOptions, environment: NodeJS.ProcessEnv): Promise<number> {
@@ -57,7 +59,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
   const monotonic = () => performance.now()
   const serverClock = createServerClock(monotonic, new Date())
   const clock = { now: serverClock.now, monotonic }
-  const { maxConcurrentTests: mostTests, maxConcurrentRuns: mostRuns } = options
+  const { maxConcurrentTests: mostTests, maxConcurrentRuns: mostRuns, leaderElectionId: lease } = options
 
   let leading: Leading | undefined
   const metrics = createMetrics({
@@ -65,8 +67,9 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     perConnector: options.perConnectorMetrics,
     workers: workersFor(mostTests),
     running: () => leading?.running() ?? [],
+    unreadable: () => view.unreadable(),
   })
-  metrics.leads(LEASE, false)
+  metrics.leads(lease, false)
   const cluster = await openCluster(options, metrics.rest, serverClock)
   const settings = {
     image: options.image,
@@ -78,7 +81,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
   }
   const election = options.leaderElect && {
     namespace: await electionNamespace(options),
-    name: LEASE,
+    name: lease,
     identity: `${hostname()}_${randomUUID()}`,
     signal,
     onProblem: (error: unknown) => log.warn({ error }, 'election: tried again'),
@@ -97,25 +100,27 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
   /** Leads until the lease is lost or the process is to stop, and gives the lease back when all work has ended. */
   const lead = async (leadership: Leadership) => {
     const ending = AbortSignal.any([signal, leadership.signal])
-    const guarded = fenced(cluster, leadership.mayWrite)
+    const late = AbortSignal.timeout(MOST_FRESHEN_MS)
+    const guarded = fenced(cluster, leadership)
     const events = createEvents(guarded, {
       ...clock,
       onProblem: (connector, error) => log.warn({ connector, error }, 'event not recorded'),
     })
     try {
       // What the copies say may be old, and the leader before this one may have started runs until just now.
-      if (election) await keepSmall(Promise.race([view.freshen(), aborted(ending)]))
+      if (election) await keepSmall(Promise.race([view.freshen(), aborted(AbortSignal.any([ending, late]))]))
       const kubernetes = kubernetesPort(guarded, view, events, settings)
       const zendesk = zendeskPort(egress, metrics)
-      metrics.leads(LEASE, true)
+      metrics.leads(lease, true)
       log.info({ connectors: [...view.keys()].length }, 'leading')
       leading = startLeading({ ...clock, view, kubernetes, zendesk, metrics, mostTests, mostRuns, log, signal: ending })
       await leading.ended
     } catch (error) {
-      if (!ending.aborted) throw error
+      if (error === late.reason) log.error('what runs there are could not be listed in time: the lead is given back')
+      else if (!ending.aborted) throw error
     } finally {
       leading = undefined
-      metrics.leads(LEASE, false)
+      metrics.leads(lease, false)
       events.close()
       await leadership.release()
     }

@@ -102,7 +102,8 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
       throw error
     })
     metrics?.answered({ method, host, code: String(answer.statusCode) })
-    clock?.heard(answer.headers.date, sentMs)
+    // What stands in front of an API server that is away has a clock of its own.
+    if (answer.statusCode < 500) clock?.heard(answer.headers.date, sentMs)
     const isProtobuf = String(answer.headers['content-type']).startsWith(PROTOBUF)
     if (answer.statusCode < 300) return { body: answer.body, isProtobuf }
     if (answer.statusCode === 401) credentials.drop()

@@ -67,6 +67,8 @@ export function createDoor<T extends Kept>(options: DoorOptions<T>) {
   return {
     get: store.get,
     values: store.values,
+    /** Objects that are there and could not be read. */
+    malformed: () => malformed.size,
     passed: store.passed,
     /** An object of a watch. */
     put: (raw: unknown) => take(raw, store.put, store.delete),
@@ -84,10 +86,19 @@ export function createDoor<T extends Kept>(options: DoorOptions<T>) {
     /** See Store. */
     relist(namespace: string | undefined, since: number): Taker {
       const listing = store.relist(namespace, since)
+      const unseen = new Set(
+        [...malformed.keys()].filter((key) => namespace === undefined || key.startsWith(`${namespace}/`)),
+      )
       return {
-        take: (raw) => take(raw, listing.take, listing.end),
+        take: (raw) => {
+          if (unseen.size > 0) unseen.delete(keyOf(raw))
+          take(raw, listing.take, listing.end)
+        },
         end: (raw) => took(raw, listing.end),
-        done: listing.done,
+        done: (version) => {
+          for (const key of unseen) malformed.delete(key)
+          listing.done(version)
+        },
       }
     },
   }

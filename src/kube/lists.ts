@@ -1,17 +1,21 @@
 /** Lists that somebody waits for: the first one of a loop, and those asked for later, which end its watch. */
+import { isKubeError } from './errors.ts'
+
+/** What came of a list: all of it, or that we may not see it. */
+export type Listed = 'Listed' | 'Refused'
 
 export type Lists = ReturnType<typeof createLists>
 
 /** One loop's lists. */
 export function createLists() {
-  let waiting: PromiseWithResolvers<void> | undefined
+  let waiting: PromiseWithResolvers<Listed> | undefined
   let ending: { readonly error: unknown } | undefined
   let watching = new AbortController()
   const latest = () => waiting
 
   return {
-    /** Resolves when a list that began after this call was taken in. */
-    ask(): Promise<void> {
+    /** Resolves when a list that began after this call was taken in, or refused to us. */
+    ask(): Promise<Listed> {
       if (ending !== undefined) return Promise.reject(ending.error)
       waiting ??= Promise.withResolvers()
       watching.abort()
@@ -26,9 +30,13 @@ export function createLists() {
       watching = new AbortController()
       try {
         const version = await list()
-        current?.resolve()
+        current?.resolve('Listed')
         return version
       } catch (error) {
+        if (isKubeError(error, 'Forbidden')) {
+          current?.resolve('Refused')
+          throw error
+        }
         // Whoever waits for this one waits for the next.
         const next = latest()
         if (next === undefined) waiting = current

@@ -49,6 +49,8 @@ export type View = {
   freshen(): Promise<void>
   /** Which version of a run's Job is known: what may be deleted; undefined: none, or it is being deleted. */
   jobVersion(namespace: string, run: string): { readonly uid: string; readonly resourceVersion: string } | undefined
+  /** Connectors that are there and cannot be read: nothing is done for them. */
+  unreadable(): number
   /** What has stopped watching for good, in a sentence; undefined: nothing. */
   alive(): string | undefined
   /** What has not been listed once, in a sentence; undefined: all has been. */
@@ -227,6 +229,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     },
     isBusy: (account, key) => occupancy.isBusy(account, uids.get(key) ?? ''),
     runs: () => occupancy.size,
+    unreadable: connectors.malformed,
     alive: () => collections.map((one) => one.alive()).find((problem) => problem !== undefined),
     unsynced: () => collections.map((one) => one.unsynced()).find((problem) => problem !== undefined),
     freshen: async () => {

@@ -57,8 +57,13 @@ export type WatchOptions<T extends Kept> = DoorOptions<T> & {
 export type Collection<T extends Kept> = {
   get(key: string): T | undefined
   values(): Iterable<T>
-  /** Resolves when all was listed once; rejects when the signal ends it before. */
+  /**
+   * Resolves when all was listed once; rejects when the signal ends it before. A namespace that is refused to us, since it
+   * or its Role is gone, keeps nobody waiting who may see another.
+   */
   readonly synced: Promise<void>
+  /** Objects that are there and cannot be read: they are left out. */
+  malformed(): number
   /** What stands still for good, in a sentence; undefined: the loops turn, be it from failure to failure. */
   alive(): string | undefined
   /** What has not been listed once, in a sentence; undefined: all has been. */
@@ -67,7 +72,7 @@ export type Collection<T extends Kept> = {
   learn(raw: unknown): void
   /** Takes the answer that an object is not there, so that it is seen before the watch brings it. */
   forget(key: string): void
-  /** Lists anew: resolves when the copy is no older than this call; rejects when the signal ends it before. */
+  /** Lists anew: resolves as `synced` does, when the copy is no older than this call. */
   refresh(): Promise<void>
   /** Resolves when the signal has ended all loops. */
   readonly ended: Promise<void>
@@ -169,8 +174,13 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     )
     return { first, lists, pulse, end }
   })
+  const listed = async (asked = loops.map(({ lists }) => lists.ask())): Promise<void> => {
+    const answers = await Promise.all(asked)
+    // There is nothing at all to see: that is told, and waited for.
+    if (!answers.includes('Listed')) await listed()
+  }
   let isSynced = false
-  const synced = Promise.all(loops.map(({ first }) => first)).then(() => {
+  const synced = listed(loops.map(({ first }) => first)).then(() => {
     isSynced = true
   })
   // Nobody may be waiting for it when the signal ends it early.
@@ -178,6 +188,7 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
   return {
     get: door.get,
     values: door.values,
+    malformed: door.malformed,
     synced,
     alive: () => {
       const silence = loops.map(({ pulse }) => pulse.silence()).find((seconds) => seconds !== undefined)
@@ -187,9 +198,7 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     unsynced: () => (isSynced ? undefined : `${options.plural} have not been listed yet`),
     learn: door.putOwn,
     forget: door.forget,
-    refresh: async () => {
-      await Promise.all(loops.map(({ lists }) => lists.ask()))
-    },
+    refresh: () => listed(),
     ended: Promise.all(loops.map(({ end }) => end)).then(() => undefined),
   }
 }

@@ -30,11 +30,14 @@ export type MetricsOptions = Partial<QueueSource> & {
   readonly now: () => Date
   /** Whether series may name connectors. Default: true. */
   readonly perConnector?: boolean
+  /** Connectors that are there and cannot be read. Default: none. */
+  readonly unreadable?: () => number
 }
 
 export function createMetrics({
   now,
   perConnector = true,
+  unreadable = () => 0,
   workers = 0,
   running = () => [],
   monotonic = () => performance.now(),
@@ -50,6 +53,15 @@ export function createMetrics({
     labelNames: ['name'],
     name: 'leader_election_master_status',
     help: 'Whether this process leads (1) or stands by (0), by the name of the Lease.',
+  })
+  let isLeading = false
+  new Gauge({
+    registers: [registry],
+    name: 'zendesk_connectors_unreadable',
+    help: 'Connectors that this operator cannot read, most often since their CRD is newer: nothing is done for them.',
+    collect() {
+      this.set(isLeading ? unreadable() : 0)
+    },
   })
   const answers = new Counter({
     registers: [registry],
@@ -77,6 +89,7 @@ export function createMetrics({
       for (const [code, count] of Object.entries(codes)) answered('test')(code, count)
     },
     leads: (lease, isLeader) => {
+      isLeading = isLeader
       leader.set({ name: lease }, isLeader ? 1 : 0)
       if (isLeader) return
       for (const key of standings.keys()) forget(key)

@@ -37,7 +37,7 @@ while (!stopping.signal.aborted) {
   if (leadership === undefined) break
   say('leads')
   leadership.signal.addEventListener('abort', () => say('lost', String(leadership.signal.reason)))
-  const guarded = fenced(cluster, leadership.mayWrite)
+  const guarded = fenced(cluster, leadership)
   // On after the end, to see that nothing gets through any more.
   for (let late = 0; late < 20 && !stopping.signal.aborted; ) {
     const metadata = { name: `${identity}-${written++}`, labels: { writer: identity } }

@@ -1,6 +1,7 @@
 /** Who leads: one at a time, whatever happens to machines, clocks and network; and one again soon. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Cluster } from '../../src/kube/cluster.ts'
 import { campaign, type ElectionOptions, type Leadership } from '../../src/kube/election.ts'
 import { KubeError } from '../../src/kube/errors.ts'
 import { fenced } from '../../src/kube/fenced.ts'
@@ -468,13 +469,14 @@ describe('the fenced cluster', () => {
   it('refuses every write once the lead is lost, and lets reads and watches pass', async () => {
     const sent: string[] = []
     let may = true
+    const { signal } = new AbortController()
     const cluster = fenced(
       {
         request: async (method) => sent.push(method),
         watch: async () => void sent.push('watch'),
         close: async () => void sent.push('close'),
       },
-      () => may,
+      { mayWrite: () => may, signal },
     )
     const all = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
     for (const method of all) await cluster.request(method, '/')
@@ -486,5 +488,22 @@ describe('the fenced cluster', () => {
     await cluster.watch('/', { signal: AbortSignal.abort(), stallMilliseconds: 1, onEvent: () => {} })
     await cluster.close()
     expect(sent).toEqual([...all, 'GET', 'watch', 'close'])
+  })
+
+  it('gives up the writes that are under way when the lead is lost', async () => {
+    const lost = new AbortController()
+    const given: (AbortSignal | undefined)[] = []
+    const request: Cluster['request'] = async (_method, _path, call) => void given.push(call?.signal)
+    const cluster = fenced(
+      { request, watch: async () => {}, close: async () => {} },
+      { mayWrite: () => true, signal: lost.signal },
+    )
+    const own = new AbortController()
+    await cluster.request('POST', '/')
+    await cluster.request('PATCH', '/', { signal: own.signal })
+    await cluster.request('GET', '/')
+    lost.abort()
+    expect(given.map((signal) => signal?.aborted)).toEqual([true, true, undefined])
+    expect(own.signal.aborted).toBe(false)
   })
 })

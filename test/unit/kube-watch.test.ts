@@ -28,6 +28,8 @@ let streams: (unknown[] | Error)[]
 let watches: unknown[][]
 let changes: string[]
 let problems: unknown[]
+/** Namespaces of which we may see nothing. */
+let refused: Set<string>
 
 beforeEach(() => {
   end = new AbortController()
@@ -37,6 +39,7 @@ beforeEach(() => {
   watches = []
   changes = []
   problems = []
+  refused = new Set()
 })
 afterEach(() => {
   end.abort()
@@ -51,6 +54,7 @@ const asked = () => calls.map(({ kind, query }) => `${kind} ${query.resourceVers
  */
 const cluster: Cluster = {
   async request(_method, path, call) {
+    if (refused.has(path.split('/').at(-2) ?? '')) throw new KubeError('Forbidden', 'things is forbidden', 403)
     calls.push({ kind: 'list', path, query: { ...call?.query }, at: performance.now() })
     const answer = lists.shift() ?? listOf(1, [])
     if (answer instanceof Error) throw answer
@@ -77,7 +81,10 @@ function begin(more: { namespaces?: string[]; onChange?: (key: string) => void }
   return watchCollection<Kept>(cluster, {
     api: '/api/v1',
     plural: 'things',
-    keep: (raw) => (Reflect.has(Object(raw), 'broken') ? undefined : (raw as Kept)),
+    keep: (raw) => {
+      if (Reflect.has(Object(raw), 'unreadable')) throw new Error('what is this')
+      return Reflect.has(Object(raw), 'broken') ? undefined : (raw as Kept)
+    },
     onChange: (key, before, after) =>
       changes.push(`${key} ${before?.metadata.uid ?? '-'} -> ${after?.metadata.uid ?? '-'}`),
     onMalformed: (key) => problems.push(key),
@@ -220,6 +227,48 @@ test('namespaces are listed and watched one by one, and together make the collec
   expect(new Set(calls.map(({ path }) => path))).toEqual(
     new Set(['/api/v1/namespaces/a/things', '/api/v1/namespaces/b/things']),
   )
+})
+
+test('what cannot be read counts until it can be, or is gone, be it while nobody watched', async () => {
+  const unreadable = (name: string) => ({ ...thing(name, 1), unreadable: true })
+  lists = [
+    listOf(1, [unreadable('x'), unreadable('y'), unreadable('z'), thing('good', 1)]),
+    listOf(9, [unreadable('x'), thing('y', 5)]),
+  ]
+  watches = [[gone]]
+  const things = begin()
+  await things.synced
+  expect(things.malformed()).toBe(3)
+  await vi.waitUntil(() => things.get('a/y') !== undefined)
+  expect(things.malformed()).toBe(1)
+  expect(problems.filter((one) => typeof one === 'string')).toEqual(['a/x', 'a/y', 'a/z'])
+})
+
+test('a namespace that we may not see, be it gone, keeps nobody waiting who may see another', async () => {
+  refused = new Set(['gone'])
+  lists = [listOf(1, [thing('x', 1)]), listOf(2, [thing('y', 2)])]
+  const things = begin({ namespaces: ['gone', 'a'] })
+  await things.synced
+  expect(things.unsynced()).toBeUndefined()
+  expect([...things.values()]).toMatchObject([thing('x', 1)])
+  await things.refresh()
+  expect([...things.values()]).toMatchObject([thing('y', 2)])
+  expect(problems).toContainEqual(expect.objectContaining({ reason: 'Forbidden' }))
+  // It is looked for on and on.
+  lists = [listOf(3, [thing('z', 3)])]
+  refused.clear()
+  await vi.waitUntil(() => [...things.values()].length === 2, { timeout: 5000 })
+})
+
+test('who may see nothing at all waits', async () => {
+  refused = new Set(['one', 'other'])
+  lists = [listOf(1, [thing('x', 1)])]
+  const things = begin({ namespaces: ['one', 'other'] })
+  await vi.waitUntil(() => problems.length >= 4)
+  expect(things.unsynced()).toBe('things have not been listed yet')
+  refused.delete('one')
+  await things.synced
+  expect([...things.values()]).toMatchObject([thing('x', 1)])
 })
 
 test('what is no event ends that watch and not the loop', async () => {

@@ -226,8 +226,9 @@ test('a checkpoint that names kinds and streams without end makes no series with
 })
 
 test('who leads no longer tells of no connector, and keeps its sums', async () => {
-  const metrics = createMetrics({ now: () => START })
+  const metrics = createMetrics({ now: () => START, unreadable: () => 2 })
   metrics.leads('zendesk-connector', true)
+  expect(await textOf(metrics)).toContain('zendesk_connectors_unreadable 2\n')
   metrics.observe(key, observed(aConnector()))
   metrics.observe(key, told('a', { codes: codes({ '200': 5 }), ...users(1) }))
   metrics.queue.depth('urgent', 3)
@@ -237,6 +238,7 @@ test('who leads no longer tells of no connector, and keeps its sums', async () =
   expect(text).toContain('leader_election_master_status{name="zendesk-connector"} 0\n')
   expect(text).toContain('zendesk_requests_total{source="run",code="200"} 5\n')
   expect(text).toContain('zendesk_connectors{connection="Pending",ready="Unknown"} 0\n')
+  expect(text).toContain('zendesk_connectors_unreadable 0\n')
   expect(text).toMatch(/^workqueue_depth\{.*priority="0"\} 0$/m)
   expect(text).not.toContain('name="acme"')
 })

@@ -31,7 +31,8 @@ export function kubernetesPort(cluster: Cluster, view: View, events: Events, set
       try {
         return await startRun(cluster, learn, connector, orders, settings)
       } catch (error) {
-        if (isKubeError(error, 'Forbidden', 'Invalid', 'AlreadyExists')) return { refused: error.message }
+        // BadRequest: what a webhook denies without a code of its own (k8s.io/apiserver, ToStatusErr).
+        if (isKubeError(error, 'Forbidden', 'Invalid', 'BadRequest', 'AlreadyExists')) return { refused: error.message }
         // It may have begun all the same: its account is not another's turn until that is known.
         if (isKubeError(error, 'Timeout', 'Network', 'Unavailable')) await learnOfRun(cluster, view, connector, orders)
         throw error

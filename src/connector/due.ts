@@ -173,12 +173,23 @@ function afterSilence(renewTime: string, milliseconds: number, now: Date): Date 
 const someoneAsksForARun: Due = ({ observed: { connector }, status }) => {
   const requests = runRequests(connector)
   const isSync = requests.sync !== undefined && requests.sync !== status.lastHandledSyncRequest
-  return isSync || isNewResync(requests, status) ? AT_ONCE : undefined
+  return isSync || isNewResync(requests, status) ? sinceTheLast(connector, status) : undefined
 }
 
 /** The Secret of the sink is another than the last run was started with: it may be the cure. */
-const sinkSecretChanged: Due = ({ observed: { sinkSecret }, status: { sync } }) =>
-  sinkSecret === undefined || sync?.lastStartTime === undefined || sinkSecret === sync.sinkSecret ? undefined : AT_ONCE
+const sinkSecretChanged: Due = ({ observed: { connector, sinkSecret }, status }) => {
+  const { lastStartTime, sinkSecret: before } = status.sync ?? {}
+  if (sinkSecret === undefined || lastStartTime === undefined || sinkSecret === before) return undefined
+  return sinceTheLast(connector, status)
+}
+
+/**
+ * Whoever asks for a run has been due since the last one ended, and not for ever: asking again and again, or a thousand new
+ * connectors, must not keep others from the runs that fell due before.
+ */
+function sinceTheLast({ metadata }: Connector, { sync }: Status): Date {
+  return new Date(sync?.lastRun?.endTime ?? sync?.lastStartTime ?? metadata.creationTimestamp)
+}
 
 /** One with more to do queues again at once, but behind those that fell due before its last slice was over. */
 const goesOn: Due = (given) => {
@@ -186,9 +197,10 @@ const goesOn: Due = (given) => {
   return lastRun?.result === 'MoreToDo' ? new Date(lastRun.endTime ?? given.now) : runIntervalIsOver(given)
 }
 
-const runIntervalIsOver: Due = ({ observed: { connector }, status: { sync } }) => {
-  if (sync?.lastStartTime === undefined) return AT_ONCE
-  return later(sync.lastStartTime, spread(connector.metadata.uid, milliseconds(connector.spec.sync.interval)))
+const runIntervalIsOver: Due = ({ observed: { connector }, status }) => {
+  const { lastStartTime } = status.sync ?? {}
+  if (lastStartTime === undefined) return sinceTheLast(connector, status)
+  return later(lastStartTime, spread(connector.metadata.uid, milliseconds(connector.spec.sync.interval)))
 }
 
 // What is waited for meanwhile.

@@ -116,7 +116,7 @@ function ended(
   const cure =
     why === 'OOMKilled'
       ? 'its pod needs more memory than its limit, so raise that (sync.resources of the chart)'
-      : `see the logs of Job ${id}`
+      : 'see the log of its pod'
   return {
     ...common,
     result: 'Failed',
@@ -133,7 +133,9 @@ export function notStarted({ run, creationTime, pods }: ObservedRun, now: Date):
 
 /** A run whose Job, or what it needs, the API server refuses to create. */
 export function refusedRun(run: string, why: string, now: Date): LastRun {
-  return { ...neverRan(run, now, now), message: `The cluster refuses the run's Job (${short(why)}): ${remedy}` }
+  // The name is another each time, the trouble is the same.
+  const lasting = short(why.replaceAll(run, 'JOB'))
+  return { ...neverRan(run, now, now), message: `The cluster refuses the run's Job (${lasting}): ${remedy}` }
 }
 
 const remedy = 'mend what keeps it, the next run is tried at the next interval.'

@@ -76,8 +76,7 @@ const noAnswerOnceOrTwice: Row = ({ outcome, status }) => {
 const noAnswerForLong: Row = (situation) => {
   const { outcome, status } = situation
   if (outcome?.kind !== 'no answer') return undefined
-  const { reason } = outcome
-  const message = `${outcome.message} ${nextTry(status)}`
+  const { reason, message } = withPage({ reason: outcome.reason, message: `${outcome.message} ${nextTry(status)}` })
   return say(situation, 'Error', {
     Ready: { status: 'False', reason, message },
     Connected: { status: 'Unknown', reason, message },
@@ -158,9 +157,8 @@ function failed(situation: Situation, problem: Problem, type: 'Reconciling' | 'S
 
 type Problem = { readonly reason: Reason; readonly message: string }
 
-/** What stays until someone acts names where more is said of it, however long the message is. */
+/** What is wrong names where its cure is, however long the message is. */
 function withPage({ reason, message }: Problem): Problem {
-  if (!isLasting(reason)) return { reason, message }
   const page = ` See docs/reasons.md#${reason.toLowerCase()}.`
   return { reason, message: plainText(message, LONGEST - page.length) + page }
 }

@@ -407,10 +407,24 @@ describe('taking turns', () => {
   })
 
   test('a run waits for its turn, and for the run of another connector in its account', () => {
-    expect(look({}, { mayRun: false })).toMatchObject({ step: { do: 'nothing' }, wants: { run: new Date(0) } })
+    expect(look({}, { mayRun: false })).toMatchObject({ step: { do: 'nothing' }, wants: { run: expect.any(Date) } })
     const busy = { account: { busy: true, checkpoints: [] } }
-    expect(look(busy)).toMatchObject({ step: { do: 'nothing' }, wants: { run: new Date(0) } })
+    expect(look(busy)).toMatchObject({ step: { do: 'nothing' }, wants: { run: expect.any(Date) } })
     expect(look().step).toEqual({ do: 'start run', slot: 2 })
+  })
+
+  test('who asks for a run, however often, or is new, stands behind those that fell due before its last run ended', () => {
+    const sync = {
+      lastSlot: 1,
+      lastStartTime: START.toISOString(),
+      lastRun: aLastRun({ endTime: at(MINUTE).toISOString() }),
+    }
+    const wants = (one: Connector, status: Status) =>
+      judge(observed(withStatus(one, status)), at(120), { mayRun: false }).wants
+    expect(wants(asks, atRest(asks, { sync }))).toEqual({ run: at(MINUTE) })
+    expect(wants(asks, atRest(asks, { sync: { ...sync, sinkSecret: 'other' } }))).toEqual({ run: at(MINUTE) })
+    const { sync: _, ...neverRun } = atRest(connector)
+    expect(wants(connector, neverRun)).toEqual({ run: START })
   })
 
   test('a run with more to do stands behind those that fell due before its slice was over', () => {

@@ -179,10 +179,16 @@ test('Reconciling and Stalled are never both there, and never there but True', (
   }
 })
 
-test('what stays until someone acts names its page in the docs, and keeps to the longest message', () => {
+test('what is wrong names its page in the docs, and keeps to the longest message', () => {
   const said = (status: Status) => status.conditions?.find((one) => one.type === 'Ready')?.message ?? ''
   expect(said(afterTests(aConnector(), 'NotAdmin'))).toBe('It says NotAdmin. See docs/reasons.md#notadmin.')
-  expect(said(afterTests(aConnector(), 'NetworkError', 'NetworkError', 'NetworkError'))).not.toContain('docs/')
+  expect(said(afterTests(aConnector(), 'NetworkError', 'NetworkError', 'NetworkError'))).toMatch(
+    /^It says NetworkError\. Next try at \d\d:\d\d:\d\d UTC\. See docs\/reasons\.md#networkerror\.$/,
+  )
+  const triedAgain = aLastRun({ result: 'Failed', reason: 'RunFailed', message: 'It was killed.' })
+  expect(
+    said(shown(aConnector(), { ...afterTests(aConnector(), undefined), sync: { lastRun: triedAgain } }, at(60))),
+  ).toBe('It was killed. See docs/reasons.md#runfailed.')
   const lastRun = aLastRun({ result: 'Failed', reason: 'SinkUnavailable', message: 'x'.repeat(1024) })
   const long = said(shown(aConnector(), { ...afterTests(aConnector(), undefined), sync: { lastRun } }, at(60)))
   expect(long).toHaveLength(1024)

@@ -132,7 +132,7 @@ function checkSecret(check: string, { found, manifests, options }: Given, { name
   const secret = secretOf(manifests, found, name)
   if (secret === undefined) {
     const level = options.missingSecrets
-    const message = `The Secret ${name} is not among the manifests${elsewhere(name, manifests)}: add it, or an ExternalSecret or SealedSecret that makes it.`
+    const message = `The Secret ${name} is not among the manifests${elsewhere(name, manifests)}: add it, or an ExternalSecret or SealedSecret that makes it. Where it is made otherwise, say so by --allow-missing-secrets.`
     return examination(check, [{ level, message, place }], 'SecretNotFound')
   }
   const missing = keys.find((key) => secret.keys?.includes(key) === false)

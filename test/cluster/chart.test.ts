@@ -130,13 +130,13 @@ describe('installed with helm, behind a company’s proxy and CA', () => {
     const notes = await release('install', ...withValues)
     expect(notes).toContain('serves the namespaces security')
     const example = (name: string) => ['-f', join(root, 'examples', `${name}.yaml`)]
-    await cluster.kubectl('apply', '--server-side', ...example('file-sink'))
+    await cluster.kubectl('apply', '--server-side', ...example('secrets'), ...example('file-sink'))
     await cluster.kubectl('wait', '-n', 'security', '--for=condition=Ready', 'zdc/acme', '--timeout=60s')
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
     process.stderr.write(`From helm install to Connected on the process node: ${seconds} s\n`)
     const told = await release('test', '--logs')
     expect(told).toMatch(/ok: an operator leads: \S+_[0-9a-f-]{36}\n/)
-    expect(told).toMatch(/ok: the operator gives it a status: Suspended/)
+    expect(told).toMatch(/ok: the operator has read the Secret: SecretKeyMissing/)
     await cluster.kubectl(
       'wait',
       '-n',
@@ -212,8 +212,7 @@ describe('installed with helm, behind a company’s proxy and CA', () => {
     const isOurs = ({ metadata }: Manifest) => metadata.annotations?.['helm.sh/hook'] === undefined
     await expectNoDrift((await rendered(values)).filter(isOurs))
     const example = manifestsIn(await readFile(join(root, 'examples', 'file-sink.yaml'), 'utf8'))
-    // A Secret's stringData is never told again: it stands there as data.
-    await expectNoDrift(example.filter(({ kind }) => kind !== 'Secret'))
+    await expectNoDrift(example)
     const pods = () => cluster.kubectl('get', 'pods', '-n', system, '-o', 'name')
     const before = await pods()
     await release('upgrade', ...withValues)

@@ -35,7 +35,7 @@ test('installed from deploy/, behind a company’s proxy and CA, the examples ar
   await cluster.kubectl('set', 'env', 'deployment/zendesk-connector', '-n', system, ...egress)
   await cluster.kubectl('rollout', 'status', 'deployment/zendesk-connector', '-n', system, '--timeout=60s')
   const example = (name: string) => ['-f', join(root, 'examples', `${name}.yaml`)]
-  await cluster.kubectl('apply', ...example('namespace'), ...example('file-sink'))
+  await cluster.kubectl('apply', ...example('namespace'), ...example('secrets'), ...example('file-sink'))
   await cluster.kubectl('wait', '-n', 'security', '--for=condition=Ready', 'zdc/acme', '--timeout=60s')
   const { status } = await stage.until('acme', (one) => one.status?.sync?.lastRun !== undefined, { seconds: 60 })
   expect(status.sync.lastRun).toMatchObject({ result: 'Succeeded', records: 239 })

@@ -26,7 +26,9 @@ afterAll(() => rm(folder, { recursive: true }))
 const alerts = async () => {
   const values = parse(await readFile(join(CHART, 'values.yaml'), 'utf8'))
   const file = await readFile(join(CHART, 'files', 'alerts.yaml'), 'utf8')
-  return file.replaceAll('STALE_AFTER_SECONDS', String(values.metrics.rules.staleAfterSeconds))
+  return file
+    .replaceAll('STALE_AFTER_SECONDS', String(values.metrics.rules.staleAfterSeconds))
+    .replaceAll('LEASE_NAME', 'zendesk-connector')
 }
 
 test.skipIf(!hasPromtool)('each alert fires when it must, and not before', async () => {

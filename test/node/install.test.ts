@@ -1,8 +1,11 @@
 /** The way users take, on a real node: helm install, a connector of the examples, and its runs as real pods. */
-import { join } from 'node:path'
+import { execFile } from 'node:child_process'
+import { delimiter, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Account } from '../simulator/account.ts'
 import { requestsIn } from '../support/audit.ts'
+import { blocksOf } from '../support/docs.ts'
 import { NETWORK } from '../support/node/machine.ts'
 import { runningSyncPod, scheduledAt, syncPods } from '../support/node/pods.ts'
 import { type NodeStage, SYSTEM, startNodeStage } from '../support/node/stage.ts'
@@ -45,6 +48,16 @@ test('`helm test` proves the installation from inside', async () => {
   const told = await stage.helm('test', '--logs')
   expect(told).toMatch(/ok: an operator leads: \S+_[0-9a-f-]{36}\n/)
   expect(told).toMatch(/ok: the operator has read the Secret: SecretKeyMissing/)
+})
+
+test('the log level of the leader changes as docs/metrics.md says', async () => {
+  const commands = blocksOf('docs/metrics.md').find(({ text }) => text.includes('/log/level'))?.text ?? ''
+  const PATH = [dirname(stage.cluster.kubectlPath), process.env.PATH].join(delimiter)
+  const env = { PATH, HOME: process.env.HOME, KUBECONFIG: stage.cluster.kubeconfig }
+  // A reader ends the forwarding when he has done.
+  const script = `trap 'kill %1' EXIT\n${commands}`
+  const { stdout } = await promisify(execFile)('bash', ['--norc', '-euc', script], { env, timeout: 60_000 })
+  expect(stdout).toContain('{"level":"debug"}\n')
 })
 
 test('its first run is a real pod whose report is taken into the status, and all records are on the volume', async () => {

@@ -10,6 +10,7 @@ import { untilTrue } from '../chaos/operator/probe.ts'
 import { linesOf } from '../chaos/operator/replica.ts'
 import { openTown } from '../chaos/operator/residents.ts'
 import { NAMESPACE, openWorld } from '../chaos/operator/world.ts'
+import { judgeStatuses } from '../support/status-judge.ts'
 import { type Acted, createChurn } from './churn.ts'
 import { type Gauge, isFlat, type Sample, sampleOf, type Trend, trendOf } from './gauges.ts'
 
@@ -26,6 +27,8 @@ export type SoakOptions = {
   readonly minutes: number
   readonly seed: number
   readonly say: (line: string) => void
+  /** Judges every status that was ever written. An hour of them is more than is held in memory. */
+  readonly judged?: boolean
   /** Ends it before its time. */
   readonly signal?: AbortSignal
 }
@@ -39,7 +42,7 @@ export type SoakOutcome = {
   readonly wrong: readonly string[]
 }
 
-export async function runSoak({ minutes, seed, say, signal }: SoakOptions): Promise<SoakOutcome> {
+export async function runSoak({ minutes, seed, say, judged = false, signal }: SoakOptions): Promise<SoakOutcome> {
   await using things = new AsyncDisposableStack()
   const world = await openWorld('soak')
   things.defer(world.stop)
@@ -96,12 +99,18 @@ export async function runSoak({ minutes, seed, say, signal }: SoakOptions): Prom
     await delay(LOOK_MS)
   }
   const untrue = await untilTrue(world, residents, performance.now() + 60_000)
+  const ill = judged
+    ? await judgeStatuses(world.cluster).then(
+        () => [],
+        (error: Error) => [error.message],
+      )
+    : []
   return {
     minutes: elapsed(),
     changes: churn.done,
     cuts,
     trends: trends(samples),
-    wrong: [...broken, ...untrue, ...world.ended(), ...troublesIn(await linesOf(operator), MAY_LOG)],
+    wrong: [...broken, ...untrue, ...ill, ...world.ended(), ...troublesIn(await linesOf(operator), MAY_LOG)],
   }
 }
 

@@ -6,6 +6,7 @@ import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { follow } from '../../support/cluster/api.ts'
 import { type Cluster, startCluster } from '../../support/cluster/cluster.ts'
 import type { Running } from '../../support/cluster/processes.ts'
+import { auditedStatuses } from '../../support/statuses.ts'
 import { IMAGE, linesOf, OPERATOR, PROGRAM, type Replica, startReplica } from './replica.ts'
 import { auditRulesFor, type Job, jobOf, termsOf, type Write, writesIn } from './trail.ts'
 
@@ -47,7 +48,11 @@ export type World = {
 export async function openWorld(name: string): Promise<World> {
   await using begun = new AsyncDisposableStack()
   const command = [process.execPath, PROGRAM]
-  const cluster = await startCluster({ name, images: { [IMAGE]: command }, auditRules: auditRulesFor(OPERATOR) })
+  const cluster = await startCluster({
+    name,
+    images: { [IMAGE]: command },
+    auditRules: [...auditedStatuses, ...auditRulesFor(OPERATOR)],
+  })
   begun.defer(cluster.stop)
   const simulator = await startSimulator()
   begun.defer(simulator.stop)

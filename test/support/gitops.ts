@@ -10,6 +10,7 @@ import { parseAllDocuments } from 'yaml'
 import { luaScript } from '../../scripts/argocd.ts'
 import { KIND } from '../../src/connector/schema.ts'
 import { type GoProgram, goProgram, progressOnStderr } from './go-program.ts'
+import { expected } from './status-laws.ts'
 
 const program: GoProgram = {
   name: 'gitops',
@@ -49,23 +50,52 @@ export async function luaOf<T>(path: string, object: object): Promise<T> {
   return answer as T
 }
 
-const MEANS: Readonly<Record<ArgoHealth['status'], FluxHealth>> = {
-  Healthy: 'Current',
-  Suspended: 'Current',
-  Progressing: 'InProgress',
-  Degraded: 'Failed',
+/** As much of a served connector as its health follows from. */
+type Served = {
+  readonly metadata: { readonly name: string; readonly generation: number; readonly deletionTimestamp?: string }
+  readonly spec: { readonly suspend?: boolean }
+  readonly status: {
+    readonly observedGeneration: number
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[]
+  }
 }
 
-/** Where Argo CD and Flux would not tell the same of an object, or Argo CD no reason; empty: all is well. */
+const MEANS: Readonly<Record<FluxHealth, ArgoHealth['status']>> = {
+  Current: 'Healthy',
+  InProgress: 'Progressing',
+  Failed: 'Degraded',
+}
+
+/** What is due by the tables of docs/design.md and gitops/README.md, and by nothing of our scripts. */
+function dueHealth({ metadata, spec, status }: Served): { argo: ArgoHealth['status']; flux: FluxHealth | undefined } {
+  // Flux knows what is being deleted before it looks at any expression.
+  if (metadata.deletionTimestamp !== undefined) return { argo: 'Progressing', flux: undefined }
+  const { generation } = metadata
+  if (spec.suspend && status.observedGeneration === generation) return { argo: 'Suspended', flux: 'Current' }
+  const flux = expected({ generation, status: { ...status, conditions: status.conditions ?? [] } })
+  return { argo: MEANS[flux], flux }
+}
+
+/** What is wrong with what Argo CD and Flux show of a connector; empty: nothing. */
+export function wrongIn(object: object, { argo, flux }: Health): string[] {
+  const due = dueHealth(object as Served)
+  return [
+    ...(argo.status === due.argo ? [] : [`Argo CD says ${argo.status}, due ${due.argo}`]),
+    ...(due.flux === undefined || flux === due.flux ? [] : [`Flux says ${flux}, due ${due.flux}`]),
+    ...(argo.message === '' ? [`Argo CD has no message for ${argo.status}`] : []),
+  ]
+}
+
+/** Where Argo CD or Flux would show another health than is due, or Argo CD no reason; empty: all is well. */
 export async function judgeHealth(objects: readonly object[]): Promise<string[]> {
   const judged = await healthOf(objects)
-  return judged.flatMap(({ argo, flux }, at) => {
-    const isDeleted = 'deletionTimestamp' in ((objects[at] as { metadata: object }).metadata ?? {})
-    // Flux knows what is being deleted before it looks at any expression.
-    if (MEANS[argo.status] !== flux && !isDeleted) return [`Argo CD says ${argo.status}, Flux ${flux} (object ${at})`]
-    return argo.message === '' ? [`Argo CD has no message for ${argo.status} (object ${at})`] : []
-  })
+  return objects.flatMap((object, at) =>
+    wrongIn(object, judged[at] as Health).map((wrong) => `${wrong}: ${shows(object as Served)} (object ${at})`),
+  )
 }
+
+const shows = ({ metadata: { name, generation }, status: { observedGeneration, conditions = [] } }: Served) =>
+  `${name}, ${observedGeneration} of ${generation}, ${conditions.map(({ type, status }) => `${type}=${status}`).join(' ')}`
 
 /** Those of gitops/flux, as Flux is given them. */
 async function healthCheckExpressions(): Promise<object> {

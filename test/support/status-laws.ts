@@ -1,5 +1,5 @@
 /** What must hold of every status, and of the way from one to the next. A law answers with what is wrong, or nothing. */
-import { type Kstatus, kstatusOf } from './kstatus.ts'
+import { kstatusOf } from './kstatus.ts'
 import { rowsFor, shownBy, testOutcome } from './status-table.ts'
 import type { Condition, Life, Version, WrittenStatus } from './statuses.ts'
 
@@ -67,7 +67,9 @@ const ofWrites: Readonly<Record<string, Law>> = {
     const count = (version: Version) => version.status.connectionTest?.consecutiveFailures ?? 0
     const repeats = one.kind === other.kind && one.reason === other.reason && count(now) === count(before) + 1
     if (!repeats || (one.kind === 'no answer' && count(now) === 3)) return undefined
-    if (before.generation !== now.generation) return undefined
+    // A spec that was changed meanwhile is shown as one.
+    const tested = (version: Version) => version.status.connectionTest?.testedGeneration
+    if (tested(before) !== tested(now)) return undefined
     const said = ({ status: { conditions } }: Version) =>
       conditions.map(({ message, ...rest }) => ({ ...rest, message: message.replace(/ Next try at .*$/, '') }))
     const changed = differences({ conditions: said(before) }, { conditions: said(now) })
@@ -127,8 +129,15 @@ export function differences(one: unknown, other: unknown, path = ''): string[] {
   )
 }
 
+/** As much of a version as kstatus goes by. */
+type Told = Pick<Version, 'generation'> & {
+  readonly status: Pick<WrittenStatus, 'observedGeneration'> & {
+    readonly conditions: readonly Pick<Condition, 'type' | 'status'>[]
+  }
+}
+
 /** What kstatus must make of a version: nothing is done before it was observed, and nothing is Current that is not Ready. */
-function expected({ status, generation }: Version): Kstatus {
+export function expected({ status, generation }: Told): 'InProgress' | 'Failed' | 'Current' {
   const has = (type: string) => status.conditions.some((one) => one.type === type && one.status === 'True')
   if (status.observedGeneration !== generation || has('Reconciling')) return 'InProgress'
   if (has('Stalled')) return 'Failed'

@@ -8,7 +8,16 @@ import type { Reason } from '../../src/connector/reasons.ts'
 import type { Connector } from '../../src/connector/schema.ts'
 import { type Status, status as statusSchema } from '../../src/connector/status.ts'
 import { summarise } from '../../src/connector/summary.ts'
-import { type ArgoHealth, buildGitops, type FluxHealth, healthOf, judgeHealth, luaOf } from '../support/gitops.ts'
+import {
+  type ArgoHealth,
+  buildGitops,
+  type FluxHealth,
+  type Health,
+  healthOf,
+  judgeHealth,
+  luaOf,
+  wrongIn,
+} from '../support/gitops.ts'
 import { kstatusOf } from '../support/kstatus.ts'
 import { aConnector, aLastRun, at, judge, observed, START, tested, withStatus } from './fixtures/connectors.ts'
 
@@ -71,6 +80,13 @@ const rows: readonly Row[] = [
     /suspend/,
   ],
   [
+    'spec changed, not seen yet',
+    served(changed, afterTests(fresh, undefined)),
+    'Progressing',
+    'InProgress',
+    /has not seen/,
+  ],
+  [
     'spec changed, not yet tested',
     served(changed, shown(changed, afterTests(fresh, undefined), at(60))),
     'Progressing',
@@ -111,11 +127,32 @@ test('Argo CD and Flux tell the same, and both what kstatus tells of all that is
   expect(await kstatusOf(running.map(([, object]) => object))).toEqual(running.map(([, , , flux]) => flux))
 })
 
+test('of each, the judge takes nothing but what is right: not even what Argo CD and Flux agree upon', () => {
+  const pairs = [
+    ['Healthy', 'Current'],
+    ['Suspended', 'Current'],
+    ['Progressing', 'InProgress'],
+    ['Degraded', 'Failed'],
+    ['Healthy', 'Failed'],
+    ['Degraded', 'Current'],
+  ] as const
+  for (const [situation, object, argo, flux] of rows) {
+    const taken = pairs.filter(([status, other]) => {
+      const health: Health = { argo: { status, message: 'Because.' }, flux: other }
+      return wrongIn(object, health).length === 0
+    })
+    expect(taken, situation).toEqual([[argo, flux]])
+    expect(wrongIn(object, { argo: { status: argo, message: '' }, flux })).toHaveLength(1)
+  }
+})
+
 test('one that is being deleted is under way, however it was', async () => {
   const { metadata, ...rest } = of(fresh, 'InvalidClient')
   const deletionTimestamp = at(60).toISOString()
-  const [health] = await healthOf([{ ...rest, metadata: { ...metadata, deletionTimestamp } }])
+  const object = { ...rest, metadata: { ...metadata, deletionTimestamp } }
+  const [health] = await healthOf([object])
   expect(health?.argo).toEqual({ status: 'Progressing', message: expect.stringMatching(/deleted/) })
+  expect(await judgeHealth([object])).toEqual([])
 })
 
 describe('the actions of Argo CD', () => {

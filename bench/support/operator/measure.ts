@@ -45,8 +45,8 @@ const QUIET_BYTES = 200_000
 const QUIET_MS = 5_000
 /** By the defaults of the schema: each run counts as a test, so no test falls due between them. */
 const RUNS_PER_CONNECTOR_HOUR = 4
-/** A watch is opened again after 300 to 600 s, and there are five. */
-const WATCHES_PER_HOUR = (5 * 3600) / 450
+/** Each of the five collections has a watch, which the server ends after 30 to 45 s: WATCH_SECONDS in src/kube/watch.ts. */
+const WATCHES_PER_HOUR = (5 * 3600) / ((30 + 45) / 2)
 /** The operator keeps so many tests going. */
 const TESTS_AT_ONCE = 20
 const PREFIX = ACCOUNTS.lesser.prefix

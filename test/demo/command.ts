@@ -119,7 +119,9 @@ async function watchRun(on: Stage, name: string): Promise<void> {
 /** All examples as one text, with another client secret in one of the Secrets. */
 async function exampleWith(secret: string, clientSecret: string): Promise<string> {
   const texts = await Promise.all(
-    ['namespace', 'secrets', 'file-sink', 'stdout-sink'].map((name) => readFile(join(examples, `${name}.yaml`), 'utf8')),
+    ['namespace', 'secrets', 'file-sink', 'stdout-sink'].map((name) =>
+      readFile(join(examples, `${name}.yaml`), 'utf8'),
+    ),
   )
   return texts
     .flatMap((text) => parseAllDocuments(text))

@@ -1,4 +1,4 @@
-/** The operator told to stop while tests and a run are under way: how soon its process ends, and what it leaves behind. */
+/** The operator told to stop while tests and a run are under way: how soon it ends, what it leaves, and how the next begins. */
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { claimYaml, connectorYaml, documents, secretYaml } from '../support/manifests.ts'
@@ -75,5 +75,30 @@ test.each([
   for (const { subdomain } of silent) await stage.until(subdomain, ({ status }) => status.connection === 'Connected')
   const { status } = await stage.until(name, runEnded(1), { seconds: 60 })
   expect(status.sync.lastRun).toMatchObject({ id: underWay.status.sync.activeRun.id, result: 'Succeeded' })
+  expect(await next.stop('SIGTERM')).toBe(0)
+})
+
+test('begun anew, it tests at once whose Secret has changed meanwhile, and lets be whose test is fresh', async () => {
+  const names = ['rotated', 'untouched'] as const
+  const spec = { sync: { interval: '168h', streams: ['AuditLogs'], sink: { file: { claimName: 'data' } } } }
+  const untouched = names.map((name) => stage.simulator.account(name))[1]
+  const before = await stage.startOperator()
+  await stage.apply(documents(...names.flatMap((name) => [secretYaml(name), connectorYaml({ name, spec })])))
+  for (const name of names) await stage.until(name, runEnded(1), { seconds: 60 })
+  const { status } = await stage.get('untouched')
+  expect(await before.stop('SIGTERM')).toBe(0)
+
+  await stage.apply(secretYaml('rotated', { clientId: 'zendesk-connector', clientSecret: 'not-any-more' }))
+  const asked = untouched?.ledger.count()
+  const next = await stage.startOperator()
+  // Its next test would be due in an hour.
+  await stage.until('rotated', (one) =>
+    one.status.conditions.some(({ reason }: { reason: string }) => reason === 'InvalidClient'),
+  )
+  // It was looked at with the others, and again for this.
+  await stage.apply(connectorYaml({ name: 'untouched', spec: { ...spec, suspend: true } }))
+  const after = await stage.until('untouched', (one) => one.status.observedGeneration === one.metadata.generation)
+  expect(after.status.connectionTest).toEqual(status.connectionTest)
+  expect(untouched?.ledger.count()).toBe(asked)
   expect(await next.stop('SIGTERM')).toBe(0)
 })

@@ -3,6 +3,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
+import { parseDocument } from 'yaml'
 import type { Account } from '../simulator/account.ts'
 import { CHART } from '../support/helm.ts'
 import { claimYaml, connectorYaml, documents, secretYaml } from '../support/manifests.ts'
@@ -15,9 +16,12 @@ const ACTIVITIES = 2_000
 const name = 'acme'
 const PREVIOUS = 'localhost/zendesk-connector:previous'
 
+/** Within a version of the CRD. */
+const NEW_FIELD = ['schema', 'openAPIV3Schema', 'properties', 'spec', 'properties', 'displayName']
+
 let stage: NodeStage
 let account: Account
-/** The chart as the release before had it: another version, of another image. */
+/** The chart as the release before had it: another version, of another image, whose CRD lacks a field. */
 let previousChart: string
 
 beforeAll(async () => {
@@ -28,6 +32,10 @@ beforeAll(async () => {
   const file = join(previousChart, 'Chart.yaml')
   const text = await readFile(file, 'utf8')
   await writeFile(file, text.replaceAll(/^(version|appVersion): .*$/gm, '$1: 0.0.9'))
+  const crd = join(previousChart, 'files', 'zendeskconnectors.yaml')
+  const document = parseDocument(await readFile(crd, 'utf8'))
+  expect(document.deleteIn(['spec', 'versions', 0, ...NEW_FIELD])).toBe(true)
+  await writeFile(crd, document.toString())
   account = stage.simulator.account(name, {
     users: { count: 300, exportPageSize: 100 },
     activities: { lastSevenDays: ACTIVITIES },
@@ -38,13 +46,18 @@ afterAll(async () => {
   await stage?.stop()
 })
 
+/** Whether the API server knows the field. */
+const knowsNewField = async () => {
+  const text = await stage.cluster.kubectl('get', 'crd', 'zendeskconnectors.cloudapps.security', '-o', 'json')
+  return parseDocument(text).hasIn(['spec', 'versions', 0, ...NEW_FIELD])
+}
 const records = (stream: string) => stage.records(name, name, stream)
 const segments = async (stream: string) => {
   const files = await readdir(join(stage.cluster.claim('security', name), 'security', name, stream))
   return files.filter((file) => file.endsWith('.ndjson.gz')).sort()
 }
 
-test('upgraded with a run under way: that run ends as it began, and the next one is of the new image', async () => {
+test('upgraded, CRD and all, with a run under way: that run ends as it began, and the next one is of the new image', async () => {
   const image = { repository: 'localhost/zendesk-connector', tag: 'previous' }
   await stage.release('install', { image }, { chart: previousChart })
   const slowness = account.addFault({ path: 'audit_logs', effect: { kind: 'latency', milliseconds: 3_000 } })
@@ -52,7 +65,9 @@ test('upgraded with a run under way: that run ends as it began, and the next one
   await stage.apply(documents(claimYaml(name), secretYaml(name), connectorYaml({ name, spec: { sync } })))
   const before = await runningSyncPod(stage.cluster, name)
   await vi.waitUntil(() => account.ledger.requests('audit_logs.+size.+100').length > 3, { timeout: 60_000 })
+  expect(await knowsNewField()).toBe(false)
   await stage.release('upgrade')
+  expect(await knowsNewField()).toBe(true)
   const { status } = await stage.get(name)
   expect(status.sync.activeRun).toBeDefined()
   account.removeFault(slowness)

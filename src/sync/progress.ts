@@ -67,9 +67,10 @@ export function createProgress(tallies: Tallies, now: () => Date) {
       sentence: sentenceOf(tallies),
       // A stream of which nothing can be said counts as begun.
       ...(known.length > 0 && { percent: Math.floor((100 * sum) / Math.max(1, fractions.length)) }),
-      ...(longest > 0 && {
-        estimatedCompletionTime: new Date(Math.ceil((now().getTime() + longest) / 1000) * 1000).toISOString(),
-      }),
+      ...(longest > 0 &&
+        longest < FAR_MS && {
+          estimatedCompletionTime: new Date(Math.ceil((now().getTime() + longest) / 1000) * 1000).toISOString(),
+        }),
       ...(waitingFor !== undefined && { waitingFor }),
       measures: measuresOf(tallies, usage),
     }
@@ -78,13 +79,14 @@ export function createProgress(tallies: Tallies, now: () => Date) {
 
 /** A pace is told only after it has been watched for so long. */
 const WATCHED_MS = 5000
+/** What is farther ahead is no estimate, and may be no date. */
+const FAR_MS = 365 * 24 * 3_600_000
 
 /** How much of what a run has to read of a stream is behind it; 1 only when it has ended; undefined: it does not show. */
 function fractionOf({ kind }: Stream, { chain, reading, expected, outcome }: Tally): number | undefined {
   if (outcome === 'end') return 1
   if (reading === undefined) return 0
-  const byRecords =
-    expected === undefined || expected < (chain?.records ?? 0) ? undefined : (chain?.records ?? 0) / expected
+  const byRecords = !expected || expected < (chain?.records ?? 0) ? undefined : (chain?.records ?? 0) / expected
   const fraction = kind.fraction(chain?.position, reading) ?? byRecords
   return fraction === undefined ? undefined : Math.min(0.99, fraction)
 }

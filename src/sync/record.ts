@@ -18,6 +18,11 @@ export type SourceRecord = {
 
 /** Date.parse reads far more than this, and a time that is misread would put the record out of its place. */
 const ISO_TIME = /^\d{4}-\d\d-\d\dT/
+/** An offset leads out of the years of four digits, which are all that status and checkpoint know. */
+const FIRST_TIME = Date.parse('0000-01-01T00:00:00Z')
+const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z')
+/** Ids are part of what is logged, and of keys in the checkpoint: whatever else stands there, it is none. */
+const ID = /^[\w-]{1,64}$/
 
 /** Reads a record whose time stands in `timeField`. Never throws: what cannot be read is kept raw. */
 export function readRecord(raw: string, timeField: string): SourceRecord {
@@ -26,11 +31,11 @@ export function readRecord(raw: string, timeField: string): SourceRecord {
   const text = fields?.[timeField]
   const originalTime = typeof text === 'string' && ISO_TIME.test(text) ? text : undefined
   const time = originalTime === undefined ? Number.NaN : Date.parse(originalTime)
-  const isTime = Number.isFinite(time)
+  const isTime = time >= FIRST_TIME && time <= LAST_TIME
   return {
     raw,
     fields,
-    id: typeof id === 'string' || typeof id === 'number' ? String(id) : undefined,
+    id: typeof id === 'number' || (typeof id === 'string' && ID.test(id)) ? String(id) : undefined,
     time: isTime ? time : undefined,
     originalTime: isTime ? originalTime : undefined,
   }

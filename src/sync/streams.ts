@@ -48,7 +48,7 @@ const users: Stream = {
     }),
   follow: (envelope) => {
     const { after_cursor, end_of_stream } = understood('users', exportEnvelope, envelope)
-    return { cursor: after_cursor ?? undefined, more: !end_of_stream }
+    return { cursor: after_cursor || undefined, more: !end_of_stream }
   },
   map: mapUser,
 }
@@ -160,14 +160,16 @@ function secondsOf({ from, to }: Bounds): string[] {
   return [Math.floor(from / 1000), Math.ceil(to / 1000)].map((seconds) => isoTime(seconds * 1000))
 }
 
-const exportEnvelope = z.object({ after_cursor: z.string().nullish(), end_of_stream: z.boolean() })
-const listEnvelope = z.object({ meta: z.object({ has_more: z.boolean(), after_cursor: z.string().nullish() }) })
+/** What a segment's header has room for: two, of whose characters each may take seven bytes. */
+const afterCursor = z.string().max(4096).nullish()
+const exportEnvelope = z.object({ after_cursor: afterCursor, end_of_stream: z.boolean() })
+const listEnvelope = z.object({ meta: z.object({ has_more: z.boolean(), after_cursor: afterCursor }) })
 const wholeEnvelope = z.object({ next_page: z.null().optional() })
 
 function followList(records: string): Stream['follow'] {
   return (envelope) => {
     const { meta } = understood(records, listEnvelope, envelope)
-    return { cursor: meta.after_cursor ?? undefined, more: meta.has_more }
+    return { cursor: meta.after_cursor || undefined, more: meta.has_more }
   }
 }
 

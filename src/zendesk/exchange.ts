@@ -41,6 +41,8 @@ export type Exchange = {
 const MOST_SIDE_BY_SIDE = 8
 /** Readers do something with a page before they ask for the next. */
 const READING = 1.2
+/** With clocks that are farther apart there is hardly a valid certificate: a log read up to such a time would have a hole. */
+const MOST_OFFSET_MS = 30 * 24 * 3_600_000
 /** Weight of an answer among those before it. */
 const NEWEST = 0.1
 
@@ -84,7 +86,8 @@ export function createExchange(options: ExchangeOptions): Exchange {
 
   const note = (answer: HttpAnswer, tookMs: number) => {
     const date = Date.parse(answer.header('date') ?? '')
-    if (Number.isFinite(date)) offsetMs = date - clock.now().getTime()
+    const offset = date - clock.now().getTime()
+    if (Math.abs(offset) < MOST_OFFSET_MS) offsetMs = offset
     latencyMs = latencyMs === undefined ? tookMs : latencyMs + (tookMs - latencyMs) * NEWEST
     if (answer.status === 429) throttled += 1
   }

@@ -4,7 +4,11 @@ import { outsideText } from '../connector/text.ts'
 import { parseRecord } from './pages.ts'
 
 /** `POST /oauth/tokens` (D; expiry fields can be missing: D/T). */
-export const tokenAnswer = z.object({ access_token: z.string().min(1), expires_in: z.number().nullish() })
+export const tokenAnswer = z.object({
+  // What a header can carry.
+  access_token: z.string().regex(/^[!-~]+$/),
+  expires_in: z.number().nullish(),
+})
 
 /** An RFC 6749 error, which the token endpoint is expected to send (I). */
 export const tokenError = z.object({ error: z.string() })

@@ -16,6 +16,8 @@ import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { requestsOf } from '../support/audit.ts'
 import { type Cluster, startCluster } from '../support/cluster/cluster.ts'
 import { connectorYaml, secretYaml } from '../support/manifests.ts'
+import { judgeStatuses } from '../support/status-judge.ts'
+import { auditedStatuses } from '../support/statuses.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const rbacFile = await readFile(join(root, 'deploy', 'rbac.yaml'), 'utf8')
@@ -49,7 +51,13 @@ beforeAll(async () => {
   const [started, simulated] = await Promise.all([
     // Without a node runs begin and never end by themselves: they are there to be stopped.
     // And it does not stream, as 1.33: only where it does not, everything is listed.
-    startCluster({ name: 'permissions', images: {}, node: 'none', featureGates: 'WatchList=false' }),
+    startCluster({
+      name: 'permissions',
+      auditRules: auditedStatuses,
+      images: {},
+      node: 'none',
+      featureGates: 'WatchList=false',
+    }),
     startSimulator(),
   ])
   cluster = started
@@ -61,7 +69,12 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await simulator?.stop()
-  await cluster?.stop()
+  try {
+    // Also of those that lacked a right.
+    if (cluster) await judgeStatuses(cluster)
+  } finally {
+    await cluster?.stop()
+  }
 })
 
 /** The rules without one right: a rule of several resources is taken apart. */

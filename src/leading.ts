@@ -45,7 +45,7 @@ const QUICK_WORKERS = 10
 const KEPT_FOR_URGENT = 0.25
 /** The kubelet gives 30 s; then there is the lease to be given back. */
 const DRAIN_MS = 12_000
-/** No piece of work takes so long: a test has ten seconds and three tries, a call to the API server twenty seconds. */
+/** No piece of work takes so long: a test has ten seconds, a call to the API server twenty, and an answer that is missing is waited for four minutes. */
 const STUCK_MS = 5 * 60_000
 
 /** Workers of the queue when so many tests may be under way. */
@@ -56,8 +56,7 @@ export function workersFor(mostTests: number): number {
 /** Begins at once; the view must be up to date. */
 export function startLeading(options: LeadingOptions): Leading {
   const { view, kubernetes, zendesk, metrics, now, monotonic, log, signal } = options
-  // Ages alone count in it: set back by an hour, a clock of the wall would let nobody test for an hour.
-  const spent = createSpentLedger(() => new Date(monotonic()), WHOLE_TEST)
+  const spent = createSpentLedger(monotonic, WHOLE_TEST)
   const known = new Map<string, Known>()
   const wake = (key: string) => queue.add(key)
   const keptForUrgent = Math.floor(options.mostTests * KEPT_FOR_URGENT)

@@ -109,7 +109,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     try {
       // What the copies say may be old, and the leader before this one may have started runs until just now.
       if (election) await keepSmall(Promise.race([view.freshen(), aborted(AbortSignal.any([ending, late]))]))
-      const kubernetes = kubernetesPort(guarded, view, events, settings)
+      const kubernetes = kubernetesPort(guarded, view, events, settings, ending)
       const zendesk = zendeskPort(egress, metrics)
       metrics.leads(lease, true)
       log.info({ connectors: [...view.keys()].length }, 'leading')
@@ -195,7 +195,7 @@ function zendeskPort(egress: Egress, metrics: Metrics): Zendesk {
       metrics.tested(result.codes)
       return result
     },
-    fullySpent: (requestsPerMinute) => fullySpent(0, requestsPerMinute).map(({ secondsAgo: _, ...spent }) => spent),
+    fullySpent,
     withSkipped: (checks, { spec }) => withSkipped(checks, spec.sync.streams),
   }
 }

@@ -1,4 +1,4 @@
-/** Writes the status of connectors: never anything else of them. */
+/** Connectors as the API server has them: their status is written, and never anything else of them. */
 import { isDeepStrictEqual } from 'node:util'
 import { type Connector, connector as schema } from '../connector/schema.ts'
 import type { Status } from '../connector/status.ts'
@@ -39,6 +39,21 @@ export async function patchStatus(
     if (error.reason === 'Invalid' || !isDeepStrictEqual(asServed(now.status), asServed(connector.status))) throw error
     return await write(now.metadata.resourceVersion)
   }
+}
+
+/**
+ * Makes sure that the connector still is what it was when it was looked at: one call. To be asked right before a step that
+ * no precondition guards. Throws KubeError: Conflict when it has changed, or is gone.
+ */
+export async function demandUnchanged(
+  cluster: Cluster,
+  learn: Pick<Learn, 'connector'>,
+  connector: Connector,
+): Promise<void> {
+  const now = await read(cluster, learn, connector)
+  // A version is one object's alone: another of the same name has another one.
+  if (now?.metadata.resourceVersion === connector.metadata.resourceVersion) return
+  throw new KubeError('Conflict', 'the connector has changed since it was looked at')
 }
 
 async function put(cluster: Cluster, connector: Connector, status: Status, version: string): Promise<unknown> {

@@ -11,12 +11,15 @@ import { patchStatus } from '../../src/kube/connectors.ts'
 import { campaign } from '../../src/kube/election.ts'
 import { checkpointName, egressName, jobName, syncIdentityName } from '../../src/kube/names.ts'
 import { deleteRun, startRun } from '../../src/kube/runs.ts'
+import type { View } from '../../src/kube/view.ts'
+import { kubernetesPort } from '../../src/kubernetes-port.ts'
 import type { Said } from '../support/candidate.ts'
 import { startCluster, type Cluster as TestCluster } from '../support/cluster/cluster.ts'
 
 const OPERATOR = 'system:serviceaccount:zendesk-connector-system:zendesk-connector'
 const SYSTEM = 'zendesk-connector-system'
 const often = { timeout: 30_000, interval: 10 }
+const ours = 'app.kubernetes.io/managed-by=zendesk-connector'
 const deaf = { connector: () => undefined, job: () => undefined, noJob: () => undefined }
 
 let k8s: TestCluster
@@ -262,6 +265,18 @@ describe('a leader that does not know yet that it is none any more', () => {
     const late = startRun(frozen, deaf, acme, ordersFor(acme, 4), settings('old bundle'))
     await expect(late).rejects.toMatchObject({ reason: 'Conflict' })
     expect((await object('/api/v1', 'configmaps', egressName('acme'))).data).toEqual({ 'ca.crt': 'new bundle' })
+  })
+
+  test('starts no run of a slot that has had its Job, which is gone: it looks how the connector stands right before', async () => {
+    const seen = await fresh()
+    await patchStatus(operator, deaf, seen, { observedGeneration: 1, connection: 'Connected', sync: { lastSlot: 1 } })
+    const view = { learn: deaf } as unknown as View
+    const events = { record: async () => {}, close: () => {} }
+    const port = kubernetesPort(operator, view, events, settings('PEM'), new AbortController().signal)
+    await expect(port.startRun(seen, ordersFor(seen, 1))).rejects.toMatchObject({ reason: 'Conflict' })
+    expect(await k8s.kubectl('-n', namespace, 'get', 'jobs,configmaps', '-l', ours, '-o', 'name')).toBe('')
+    await port.startRun(await read(), ordersFor(seen, 2))
+    expect(await k8s.kubectl('-n', namespace, 'get', 'jobs', '-l', ours, '-o', 'name')).not.toBe('')
   })
 
   test('takes nothing from a connector that was made again under the same name', async () => {

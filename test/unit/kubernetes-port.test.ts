@@ -3,6 +3,7 @@ import { expect, it, test } from 'vitest'
 import { refusedRun } from '../../src/connector/facts.ts'
 import type { Cluster } from '../../src/kube/cluster.ts'
 import { KubeError, type KubeReason } from '../../src/kube/errors.ts'
+import type { View } from '../../src/kube/view.ts'
 import { kubernetesPort } from '../../src/kubernetes-port.ts'
 import { acme, ordersOfAcme } from '../support/run-orders.ts'
 import { START } from './fixtures/connectors.ts'
@@ -10,14 +11,15 @@ import { START } from './fixtures/connectors.ts'
 /** Everything is made at once, but the Job. */
 const starting = (error: KubeError) => {
   const request: Cluster['request'] = async (method, path, call) => {
+    if (path.endsWith('/zendeskconnectors/acme')) return acme
     if (method === 'GET') throw new KubeError('NotFound', 'not found', 404)
     if (path.endsWith('/jobs')) throw error
     return call?.body
   }
   const cluster = { request, watch: async () => {}, close: async () => {} }
-  const view = { learn: {} } as Parameters<typeof kubernetesPort>[1]
+  const view = { learn: { connector: () => {} } } as unknown as View
   const events = { record: async () => {}, close: () => {} }
-  const port = kubernetesPort(cluster, view, events, { image: 'image', logLevel: 'info' })
+  const port = kubernetesPort(cluster, view, events, { image: 'image', logLevel: 'info' }, new AbortController().signal)
   return port.startRun(acme, ordersOfAcme)
 }
 

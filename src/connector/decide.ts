@@ -4,6 +4,7 @@
  */
 import { type Case, nextProgress, reportIsLate, runDue, secretGraceEnds, testDue } from './due.ts'
 import { notStarted, takeUpRuns, withWait } from './facts.ts'
+import { lastRenewal } from './holder.ts'
 import type { Observed, ObservedRun, Standing } from './observed.ts'
 import { lastOutcome } from './outcome.ts'
 import { earliest, later, latest, POD_START_MS, waitIsLong } from './schedule.ts'
@@ -32,42 +33,86 @@ export type Decision = {
   readonly wakeAt: Date | undefined
 }
 
-/** So many ended Jobs are kept, for their logs. */
-const KEPT_JOBS = 3
-
 /** Judges what is observed. `standing`: whose turn it is, and what tests have spent. */
 export function decide(observed: Observed, now: Date, standing: Standing): Decision {
   const { connector } = observed
-  const { suspend } = connector.spec
   const known = takeUpRuns(observed, connector.status ?? statusSchema.parse({}), now)
   const given: Case = { observed, status: known, now, standing }
   const active = activeRun(given)
-  const testAt = suspend ? undefined : testDue(given, active !== undefined)
-  const runAt = suspend || active !== undefined ? undefined : runDue(given)
-  const giveUpAt = suspend || active === undefined ? undefined : podMustRunBy(active, given)
+  const isIdle = active === undefined
+  const { suspend } = connector.spec
+  const testAt = suspend ? undefined : testDue(given, !isIdle)
+  const runAt = suspend || !isIdle ? undefined : runDue(given)
+  const giveUpAt = suspend || isIdle ? undefined : podMustRunBy(active, given)
   const mustTest = isDue(testAt, now)
   const mustRun = !mustTest && isDue(runAt, now)
   const mayRun = standing.mayRun && !observed.account.busy
+  const situation = { ...given, active, mustTest, mustRun, mayRun, mustGiveUp: isDue(giveUpAt, now) }
 
-  const step = (): Step => {
-    if (active !== undefined && suspend) return stop(active)
-    if (mustTest && standing.mayTest) return { do: 'test' }
-    if (active !== undefined) {
-      if (isDue(giveUpAt, now)) return stop(active, notStarted(active, now))
-      return isOfAnOlderSpec(active, given) ? stop(active) : nothing
-    }
-    if (mustRun && mayRun) return { do: 'start run', slot: nextSlot(given) }
-    return prune(observed.runs)
-  }
   const waits = mustRun && !mayRun ? (standing.runWaits ?? { since: now, for: 'Account' }) : undefined
-  const status = withWait(known, waits, now)
-  const others = [secretGraceEnds, reportIsLate, nextProgress].map((due) => due(given))
+  const toTell = [secretGraceEnds, reportIsLate, nextProgress].map((due) => due(given))
   return {
-    step: step(),
+    step: firstOf(STEPS, situation),
     wants: { ...(mustTest && { test: testAt }), ...(mustRun && { run: runAt }) },
-    status: summarise(connector, status, now),
-    wakeAt: earliest([testAt, runAt, giveUpAt, waits && waitIsLong(waits), ...others].filter(isAfter(now))),
+    status: summarise(connector, withWait(known, waits, now), now),
+    wakeAt: earliest([testAt, runAt, giveUpAt, waits && waitIsLong(waits), ...toTell].filter(isAfter(now))),
   }
+}
+
+/** What the rules look at. */
+type Situation = Case & {
+  /** The run under way. */
+  readonly active: ObservedRun | undefined
+  readonly mustTest: boolean
+  readonly mustRun: boolean
+  readonly mayRun: boolean
+  /** The run under way has no pod that runs, and had its time. */
+  readonly mustGiveUp: boolean
+}
+
+type Rule = (situation: Situation) => Step | undefined
+
+const suspendedRunStops: Rule = ({ observed, active }) =>
+  observed.connector.spec.suspend && active !== undefined ? stop(active) : undefined
+
+const dueTestGoes: Rule = ({ mustTest, standing }) => (mustTest && standing.mayTest ? { do: 'test' } : undefined)
+
+const runThatDoesNotStartIsGivenUp: Rule = ({ active, mustGiveUp, now }) =>
+  active !== undefined && mustGiveUp ? stop(active, notStarted(active, now)) : undefined
+
+const outdatedRunStops: Rule = (situation) =>
+  situation.active !== undefined && isOfAnOlderSpec(situation.active, situation) ? stop(situation.active) : undefined
+
+const runUnderWayGoesOn: Rule = ({ active }) => (active === undefined ? undefined : nothing)
+
+const dueRunStarts: Rule = (situation) =>
+  situation.mustRun && situation.mayRun ? { do: 'start run', slot: nextSlot(situation) } : undefined
+
+const oldJobIsPruned: Rule = ({ observed: { runs } }) => {
+  const old = runs.filter((run) => run.state !== 'Active' && !run.deleting).at(-KEPT_JOBS - 1)
+  return old && { do: 'prune run', run: old.run }
+}
+
+/** The rules, in the order in which they apply: the first that speaks is the step. */
+const STEPS: readonly Rule[] = [
+  suspendedRunStops,
+  dueTestGoes,
+  runThatDoesNotStartIsGivenUp,
+  outdatedRunStops,
+  runUnderWayGoesOn,
+  dueRunStarts,
+  oldJobIsPruned,
+]
+
+/** So many ended Jobs are kept, for their logs. */
+const KEPT_JOBS = 3
+
+function firstOf(rules: readonly Rule[], situation: Situation): Step {
+  for (const rule of rules) {
+    const step = rule(situation)
+    if (step !== undefined) return step
+  }
+  return nothing
 }
 
 const nothing: Step = { do: 'nothing' }
@@ -78,11 +123,6 @@ const isAfter = (now: Date) => (time: Date | undefined) => time !== undefined &&
 function stop({ run, deleting }: ObservedRun, failure?: LastRun): Step {
   if (deleting) return nothing
   return failure === undefined ? { do: 'stop run', run } : { do: 'stop run', run, failure }
-}
-
-function prune(runs: readonly ObservedRun[]): Step {
-  const old = runs.filter((run) => run.state !== 'Active' && !run.deleting).at(-KEPT_JOBS - 1)
-  return old === undefined ? nothing : { do: 'prune run', run: old.run }
 }
 
 /** Greater than any that was ever used, also where a status was lost: the checkpoint remembers its last holder. */
@@ -100,11 +140,12 @@ function activeRun({ observed, status }: Case): ObservedRun | undefined {
 
 const isUnfinished = ({ phase }: ObservedRun['pods'][number]) => phase !== 'Succeeded' && phase !== 'Failed'
 
-function podMustRunBy({ run, pods, creationTime }: ObservedRun, { observed: { checkpoint } }: Case): Date | undefined {
+function podMustRunBy({ run, pods, creationTime }: ObservedRun, { observed, now }: Case): Date | undefined {
+  const { checkpoint } = observed
   const last = pods.at(-1)
   if (last !== undefined && last.phase !== 'Pending') return undefined
   // A run that lost its pod to a drain has begun: the next pod has its own five minutes.
-  const begun = checkpoint?.holder?.run === run ? new Date(checkpoint.holder.renewTime) : undefined
+  const begun = checkpoint?.holder?.run === run ? lastRenewal(checkpoint.holder, now) : undefined
   return later(latest([last?.creationTime ?? creationTime, begun]) ?? creationTime, POD_START_MS)
 }
 

@@ -4,23 +4,12 @@
  */
 import { milliseconds } from './duration.ts'
 import { isTold, judgedWithoutReport } from './facts.ts'
+import { silentFrom } from './holder.ts'
 import type { Observed, Standing } from './observed.ts'
-import { lastOutcome } from './outcome.ts'
+import { lastOutcome, nextTry, secretGraceEnd } from './outcome.ts'
 import { isLasting } from './reasons.ts'
 import type { Spent } from './run.ts'
-import {
-  AT_ONCE,
-  earliest,
-  HOLD_MS,
-  later,
-  latest,
-  MOST_PER_TEST,
-  PROGRESS_MS,
-  retryAfterMs,
-  SECRET_GRACE_MS,
-  spread,
-  WINDOW_MS,
-} from './schedule.ts'
+import { AT_ONCE, earliest, later, latest, MOST_PER_TEST, PROGRESS_MS, spread, WINDOW_MS } from './schedule.ts'
 import { type Connector, isNewResync, requested, runRequests, TEST_REQUESTED_AT } from './schema.ts'
 import type { Status } from './status.ts'
 
@@ -73,10 +62,7 @@ const runWasRefused: Due = ({ status }) => {
   return lastRun.id === testedAfterRun ? undefined : AT_ONCE
 }
 
-const noAnswerLastTime: Due = ({ status: { connectionTest } }) => {
-  if (connectionTest?.lastTime === undefined || lastOutcome(connectionTest)?.kind !== 'no answer') return undefined
-  return later(connectionTest.lastTime, retryAfterMs(connectionTest.consecutiveFailures))
-}
+const noAnswerLastTime: Due = ({ status }) => nextTry(status.connectionTest)
 
 /** A run that ended well counts as a test passed. */
 const intervalIsOver: Due = ({ observed: { connector }, status: { connectionTest, sync } }) => {
@@ -121,8 +107,9 @@ const budgetHasRoom: Due = ({ observed: { connector, checkpoint, account }, now 
   latest(
     [checkpoint, ...account.checkpoints].map((one) => {
       // It died without a word: its last minute counts as fully spent.
-      if (one?.holder?.released === false) return afterSilence(one.holder.renewTime, HOLD_MS + WINDOW_MS, now)
-      return one?.budget && roomForTest(one.budget.spent, one.budget.at, connector)
+      if (one?.holder?.released !== false) return one?.budget && roomForTest(one.budget.spent, one.budget.at, connector)
+      const silent = silentFrom(one.holder, now)
+      return silent && later(silent, WINDOW_MS)
     }),
   )
 
@@ -134,7 +121,7 @@ const testsHaveRoom: Due = ({ observed: { connector }, standing: { spentByTests 
 
 /** When those requests, with their ages as of `at`, leave room for a test within the rate; undefined: always. */
 function roomForTest(spent: readonly Spent[], at: string | Date, { spec }: Connector): Date | undefined {
-  const room = spec.rateLimit.requestsPerMinute - MOST_PER_TEST
+  const room = Math.max(0, spec.rateLimit.requestsPerMinute - MOST_PER_TEST)
   const ofAccount = spent.filter(({ endpoint }) => endpoint === undefined)
   let requests = 0
   for (const { secondsAgo, requests: more } of ofAccount.toSorted((one, other) => one.secondsAgo - other.secondsAgo)) {
@@ -158,17 +145,7 @@ export const runDue: Due = (given) => {
 
 /** A pod of another connector that died, or was cut off, sends nothing any more from then on. */
 const neighboursAreSilent: Due = ({ observed: { account }, now }) =>
-  latest(
-    account.checkpoints.map(({ holder }) =>
-      holder?.released === false ? afterSilence(holder.renewTime, HOLD_MS, now) : undefined,
-    ),
-  )
-
-/** A renewal that lies ahead is another machine's clock, or no honest one: it must not block the account for long. */
-function afterSilence(renewTime: string, milliseconds: number, now: Date): Date | undefined {
-  const renewed = new Date(renewTime)
-  return renewed > later(now, HOLD_MS) ? undefined : later(renewed, milliseconds)
-}
+  latest(account.checkpoints.map(({ holder }) => silentFrom(holder, now)))
 
 const someoneAsksForARun: Due = ({ observed: { connector }, status }) => {
   const requests = runRequests(connector)
@@ -213,13 +190,8 @@ export const nextProgress: Due = ({ observed: { checkpoint }, status }) => {
 }
 
 /** When a Job that has ended, or is gone, is judged without its report. */
-export const reportIsLate: Due = ({ observed, status: { sync } }) =>
-  sync?.activeRun && judgedWithoutReport(observed, sync.activeRun.id)
+export const reportIsLate: Due = ({ observed, status: { sync }, now }) =>
+  sync?.activeRun && judgedWithoutReport(observed, sync.activeRun.id, now)
 
 /** When a Secret that is not there counts as missing for good. */
-export const secretGraceEnds: Due = ({ status: { connectionTest }, now }) => {
-  const outcome = lastOutcome(connectionTest)
-  if (outcome?.kind !== 'failed' || outcome.reason !== 'SecretNotFound') return undefined
-  const end = later(connectionTest?.reasonSince ?? now, SECRET_GRACE_MS)
-  return end > now ? end : undefined
-}
+export const secretGraceEnds: Due = ({ status }) => secretGraceEnd(status.connectionTest)

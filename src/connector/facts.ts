@@ -2,9 +2,10 @@
  * From what is observed to what is known: takes up runs into the status. It reads Jobs and the checkpoint only, so that
  * after any restart the same facts come out again.
  */
+import { silentFrom } from './holder.ts'
 import type { Observed, ObservedRun, Wait } from './observed.ts'
 import type { Progress, Report } from './run.ts'
-import { HOLD_MS, later, PROGRESS_MS, reportGraceMs, waitIsLong } from './schedule.ts'
+import { later, PROGRESS_MS, reportGraceMs, waitIsLong } from './schedule.ts'
 import { isNewResync } from './schema.ts'
 import type { LastRun, Status, StreamProgress, SyncStatus } from './status.ts'
 import { plainText } from './text.ts'
@@ -64,7 +65,7 @@ function withEnd(observed: Observed, sync: SyncStatus, now: Date): SyncStatus {
   if (run?.state === 'Active') return sync
   const report = observed.checkpoint?.report
   const ownReport = report?.run === activeRun.id ? report : undefined
-  const judgedAt = judgedWithoutReport(observed, activeRun.id)
+  const judgedAt = judgedWithoutReport(observed, activeRun.id, now)
   if (ownReport === undefined && judgedAt !== undefined && now < judgedAt) return sync
   const lastRun = ended(activeRun.id, activeRun.startTime, run, ownReport, now)
   const { activeRun: _, ...rest } = sync
@@ -78,12 +79,12 @@ function withEnd(observed: Observed, sync: SyncStatus, now: Date): SyncStatus {
 }
 
 /** When a run that has ended, or whose Job is gone, is judged though there is no report of it; undefined: now. */
-export function judgedWithoutReport({ runs, checkpoint }: Observed, id: string): Date | undefined {
+export function judgedWithoutReport({ runs, checkpoint }: Observed, id: string, now: Date): Date | undefined {
   const run = runs.find((one) => one.run === id)
   if (run !== undefined) return run.endTime && later(run.endTime, reportGraceMs(run.state))
   // Its pod may be stopping, and still write one.
   const { holder } = checkpoint ?? {}
-  return holder?.run === id && !holder.released ? later(holder.renewTime, HOLD_MS) : undefined
+  return holder?.run === id ? silentFrom(holder, now) : undefined
 }
 
 function ended(

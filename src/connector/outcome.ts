@@ -1,5 +1,6 @@
 /** A connection test in one word: good, bad, or no answer. */
 import { isLasting, type Reason } from './reasons.ts'
+import { later, retryAfterMs, SECRET_GRACE_MS } from './schedule.ts'
 import type { Check, ConnectionTestStatus } from './status.ts'
 
 export type Outcome =
@@ -32,4 +33,17 @@ function withAlike(message: string, alike: readonly Check[]): string {
 /** Outcome of the last test that a status tells of; undefined before the first. */
 export function lastOutcome(test: ConnectionTestStatus | undefined): Outcome | undefined {
   return test?.lastTime === undefined ? undefined : outcomeOf(test.checks ?? [])
+}
+
+/** When Zendesk is asked again that gave no answer; undefined: the last test was answered, or there was none. */
+export function nextTry(test: ConnectionTestStatus | undefined): Date | undefined {
+  if (test?.lastTime === undefined || lastOutcome(test)?.kind !== 'no answer') return undefined
+  return later(test.lastTime, retryAfterMs(test.consecutiveFailures))
+}
+
+/** Until when a Secret that is not there may be on its way; undefined: that is not what the last test failed for. */
+export function secretGraceEnd(test: ConnectionTestStatus | undefined): Date | undefined {
+  const outcome = lastOutcome(test)
+  if (outcome?.kind !== 'failed' || outcome.reason !== 'SecretNotFound') return undefined
+  return test?.reasonSince === undefined ? undefined : later(test.reasonSince, SECRET_GRACE_MS)
 }

@@ -15,7 +15,7 @@ const upTo = (most: number) =>
     .min(0)
     .refine((one) => one <= most)
 const count = upTo(1e14)
-/** The number of a run, in what others can write: ours go on from there, and must be readable in turn. */
+/** The number of a run. None that was counted comes near the limit: what is beyond it was written by nobody who counts. */
 export const slot = upTo(1e9)
 /** The longest message that a status holds. */
 export const LONGEST = 1024
@@ -86,7 +86,9 @@ export type LastRun = z.output<typeof lastRun>
 
 export const connectionTestStatus = z.object({
   lastTime: time.optional().describe('When the last test ended.'),
-  consecutiveFailures: count.describe('Tests in a row that did not pass.'),
+  consecutiveFailures: count.describe(
+    'Tests in a row that ended in the same way, which is not well: failed, or without an answer.',
+  ),
   reasonSince: time.optional().describe('Since when tests end with the reason they end with now.'),
   testedGeneration: z.int().optional().describe('metadata.generation that was tested.'),
   testedAfterRun: text(253).optional().describe('The last run that had ended when the test began.'),

@@ -1,11 +1,10 @@
 /**
- * The table of docs/design.md ("Status"): from what is known to STATUS and conditions. Each row is a function; the first
+ * The table of docs/design.md ("Reconcile"): from what is known to STATUS and conditions. Each row is a function; the first
  * that speaks is the answer.
  */
 import { type Judgement, type Judgements, stamp } from './conditions.ts'
-import { lastOutcome, type Outcome } from './outcome.ts'
+import { lastOutcome, nextTry, type Outcome, secretGraceEnd } from './outcome.ts'
 import { isLasting, type Reason } from './reasons.ts'
-import { later, retryAfterMs, SECRET_GRACE_MS } from './schedule.ts'
 import type { Connector } from './schema.ts'
 import { LONGEST, type Status, type SyncStatus } from './status.ts'
 import { plainText } from './text.ts'
@@ -76,7 +75,11 @@ const noAnswerOnceOrTwice: Row = ({ outcome, status }) => {
 const noAnswerForLong: Row = (situation) => {
   const { outcome, status } = situation
   if (outcome?.kind !== 'no answer') return undefined
-  const { reason, message } = withPage({ reason: outcome.reason, message: `${outcome.message} ${nextTry(status)}` })
+  const time = nextTry(status.connectionTest)?.toISOString().slice(11, 19)
+  const { reason, message } = withPage({
+    reason: outcome.reason,
+    message: `${outcome.message} Next try at ${time} UTC.`,
+  })
   return say(situation, 'Error', {
     Ready: { status: 'False', reason, message },
     Connected: { status: 'Unknown', reason, message },
@@ -87,9 +90,8 @@ const noAnswerForLong: Row = (situation) => {
 
 const secretMayBeOnItsWay: Row = (situation) => {
   const { outcome, status, now } = situation
-  if (outcome?.kind !== 'failed' || outcome.reason !== 'SecretNotFound') return undefined
-  const since = status.connectionTest?.reasonSince
-  if (since === undefined || now >= later(since, SECRET_GRACE_MS)) return undefined
+  const end = secretGraceEnd(status.connectionTest)
+  if (outcome?.kind !== 'failed' || end === undefined || now >= end) return undefined
   return failed(situation, outcome, 'Reconciling')
 }
 
@@ -176,10 +178,16 @@ function synced(situation: Situation): Judgement {
     return { status: sync.lastSuccessTime === undefined ? 'Unknown' : 'True', ...waitsForItsTurn(sync.waiting) }
   }
   if (sync?.lastSuccessTime !== undefined) {
-    return { status: 'True', reason: 'RunSucceeded', message: 'The last run finished.' }
+    return {
+      status: 'True',
+      reason: 'RunSucceeded',
+      message: `The streams were last read to their end ${at(sync.lastSuccessTime)}.`,
+    }
   }
   return { status: 'Unknown', reason: 'FirstRunPending', message: 'The first run is under way or waiting.' }
 }
+
+const at = (time: string) => `on ${time.slice(0, 10)} at ${time.slice(11, 19)} UTC`
 
 /** Never says who is ahead: that may be another team's connector. */
 function waitsForItsTurn({ since, for: what }: NonNullable<SyncStatus['waiting']>): Problem {
@@ -198,11 +206,4 @@ function waitsForItsTurn({ since, for: what }: NonNullable<SyncStatus['waiting']
 function runFailure({ status }: Situation): Problem {
   const lastRun = status.sync?.lastRun
   return withPage({ reason: lastRun?.reason ?? 'RunFailed', message: lastRun?.message ?? 'The last run failed.' })
-}
-
-function nextTry({ connectionTest }: Status): string {
-  const { lastTime, consecutiveFailures = 0 } = connectionTest ?? {}
-  if (lastTime === undefined) return 'It is tried again soon.'
-  const time = later(lastTime, retryAfterMs(consecutiveFailures)).toISOString().slice(11, 19)
-  return `Next try at ${time} UTC.`
 }

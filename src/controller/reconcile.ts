@@ -6,6 +6,7 @@ import { readCredentials } from '../connector/credentials.ts'
 import { type Decision, decide, type Step } from '../connector/decide.ts'
 import { happenings } from '../connector/events.ts'
 import { refusedRun, withFailedRun, withStartedRun } from '../connector/facts.ts'
+import { spentBy } from '../connector/holder.ts'
 import type { Observed, Standing } from '../connector/observed.ts'
 import { ordersFor } from '../connector/orders.ts'
 import { later } from '../connector/schedule.ts'
@@ -14,7 +15,7 @@ import type { Status } from '../connector/status.ts'
 import { summarise } from '../connector/summary.ts'
 import { withTest } from '../connector/tested.ts'
 import type { Kubernetes, Log, Metrics, Zendesk } from './ports.ts'
-import { type SpentLedger, spentByNeighbours } from './spent.ts'
+import type { SpentLedger } from './spent.ts'
 import type { Turns } from './turns.ts'
 
 /** As much of a connector as is needed when it is gone: whole ones would be a fleet's memory over again. */
@@ -173,7 +174,8 @@ async function startRun(
   const ofSink = sinkSecret === undefined ? {} : { sinkSecret }
   const { endpoint, rateLimit } = connector.spec
   const all = zendesk.fullySpent(rateLimit.requestsPerMinute)
-  const spentBefore = [...spent.forRun(subdomain(endpoint)), ...spentByNeighbours(checkpoints, all, now())]
+  const byNeighbours = checkpoints.flatMap((books) => spentBy(books, all, now()))
+  const spentBefore = [...spent.forRun(subdomain(endpoint)), ...byNeighbours]
   const orders = { ...ordersFor(connector, slot, names, spentBefore, now()), ...ofSink }
   const started = await kubernetes.startRun(connector, orders)
   const refused = 'refused' in started

@@ -27,13 +27,12 @@ export const ACCESS_LOGS: EndpointLimit = {
 export const ENDPOINT_LIMITS: readonly EndpointLimit[] = [INCREMENTAL_USERS, ACCESS_LOGS]
 
 /** All that can have been spent in a minute of which nothing is known. */
-export function fullySpent(secondsAgo: number, requestsPerMinute: number): Spent[] {
+export function fullySpent(requestsPerMinute: number): Omit<Spent, 'secondsAgo'>[] {
   const ofEndpoints = ENDPOINT_LIMITS.map((limit) => ({
-    secondsAgo,
     requests: Math.min(limit.requestsPerMinute, requestsPerMinute),
     endpoint: limit.endpoint,
   }))
-  return [{ secondsAgo, requests: requestsPerMinute }, ...ofEndpoints]
+  return [{ requests: requestsPerMinute }, ...ofEndpoints]
 }
 
 type Header = (name: string) => string | undefined

@@ -102,7 +102,12 @@ export function createLife(lane: Lane, stage: Stage, dice: Dice): Life {
   /** The next one finds none, and what the operator tells it: that all of the last minute may have been spent. */
   const lose = async () => {
     await lane.loseCheckpoint()
-    const ended = await crew.ending(crew.start(fullySpent(0, lane.requestsPerMinute)), 0, EXIT.tryAgain, EXIT.sink)
+    const ended = await crew.ending(
+      crew.start(fullySpent(lane.requestsPerMinute).map((one) => ({ ...one, secondsAgo: 0 }))),
+      0,
+      EXIT.tryAgain,
+      EXIT.sink,
+    )
     if (ended === EXIT.ok) books.faulted('checkpoint lost', 'lose')
   }
 

@@ -534,4 +534,14 @@ describe('a run that is stopped', () => {
     expect(look(90).wakeAt).toEqual(at(100))
     expect(look(100).status.sync?.lastRun?.result).toBe('Stopped')
   })
+
+  test.each(['2026-11-23T09:30:00Z', '9999-01-01T00:00:00Z'])(
+    'a renewal that lies ahead (%s) does not keep it under way',
+    (renewTime) => {
+      const holder = { run: 'acme-run', slot: 2, pod: 'p', claimTime: START.toISOString(), released: false, renewTime }
+      const checkpoint = { account: 'acme', sink: 's', streams: {}, holder }
+      const { status } = judge(observed(withStatus(connector, under()), { checkpoint }), at(90))
+      expect(status.sync?.lastRun?.result).toBe('Stopped')
+    },
+  )
 })

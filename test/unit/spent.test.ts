@@ -1,12 +1,13 @@
 /** The operator's own books of what accounts were asked in the last minute. */
 import { expect, test } from 'vitest'
-import { createSpentLedger, spentByNeighbours } from '../../src/controller/spent.ts'
+import { spentBy } from '../../src/connector/holder.ts'
+import { createSpentLedger } from '../../src/controller/spent.ts'
 
 const START = 1_000_000
 
 function aLedger() {
   let time = START
-  const ledger = createSpentLedger(() => new Date(time), [{ requests: 10 }])
+  const ledger = createSpentLedger(() => time, [{ requests: 10 }])
   return {
     ledger,
     at: (seconds: number) => {
@@ -61,8 +62,9 @@ test('runs of other connectors of the account count by their age, and one that d
   const holder = { run: 'x', slot: 1, pod: 'p', claimTime: '2026-11-23T08:00:00Z', released: false }
   const died = { holder: { ...holder, renewTime: '2026-11-23T08:00:40Z' } }
   const all = [{ requests: 200 }]
-  expect(spentByNeighbours([{}, ended], all, now)).toEqual([{ requests: 5, secondsAgo: 20 }])
-  expect(spentByNeighbours([died], all, now)).toEqual([{ requests: 200, secondsAgo: 5 }])
+  expect(spentBy({}, all, now)).toEqual([])
+  expect(spentBy(ended, all, now)).toEqual([{ requests: 5, secondsAgo: 20 }])
+  expect(spentBy(died, all, now)).toEqual([{ requests: 200, secondsAgo: 5 }])
   const longAgo = { holder: { ...holder, renewTime: '2026-11-22T08:00:40Z' } }
-  expect(spentByNeighbours([longAgo], all, now)).toEqual([])
+  expect(spentBy(longAgo, all, now)).toEqual([])
 })

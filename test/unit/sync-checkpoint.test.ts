@@ -211,6 +211,7 @@ describe('what was spent before', () => {
     },
   })
   const since = (seconds: number) => new Date(at + seconds * 1000)
+  const all = (secondsAgo: number) => fullySpent(200).map((one) => ({ ...one, secondsAgo }))
 
   it.each([
     ['nothing before the first run', undefined, 0, []],
@@ -224,8 +225,8 @@ describe('what was spent before', () => {
         { secondsAgo: 50, requests: 9 },
       ],
     ],
-    ['all of it right after a death', held(false), 0, fullySpent(0, 200)],
-    ['all of it, from the last moment at which the dead may have sent', held(false), 45, fullySpent(30, 200)],
+    ['all of it right after a death', held(false), 0, all(0)],
+    ['all of it, from the last moment at which the dead may have sent', held(false), 45, all(30)],
     ['nothing a minute later', held(false), 75, []],
   ] as const)('is %s', (_, found, seconds, expected) => {
     expect(spentBefore(found, since(seconds), 200)).toEqual(expected)

@@ -94,6 +94,7 @@ export async function runOperator(options: OperatorOptions, environment: NodeJS.
     onRunEnd: () => leading?.runEnded(),
     onMalformed: (key, message) => log.warn({ object: key, problem: message }, 'object cannot be read: passed over'),
     onProblem: (collection, error) => log.warn({ collection, error }, 'watch failed: tried again'),
+    now: clock.now,
     signal,
   })
 

@@ -3,11 +3,12 @@
  * When each thing falls due stands in due.ts, what the status says in summary.ts.
  */
 import { type Case, nextProgress, reportIsLate, runDue, secretGraceEnds, testDue } from './due.ts'
-import { notStarted, takeUpRuns, withWait } from './facts.ts'
-import { lastRenewal } from './holder.ts'
+import { lostRun, notStarted, takeUpRuns, withWait } from './facts.ts'
+import { isLost, isUnfinished, lostAt } from './lost.ts'
 import type { Observed, ObservedRun, Standing } from './observed.ts'
 import { lastOutcome } from './outcome.ts'
-import { earliest, later, latest, POD_START_MS, waitIsLong } from './schedule.ts'
+import { withPastTimes } from './past.ts'
+import { believed, earliest, later, latest, POD_START_MS, waitIsLong } from './schedule.ts'
 import { type LastRun, type Status, status as statusSchema } from './status.ts'
 import { summarise } from './summary.ts'
 
@@ -36,7 +37,8 @@ export type Decision = {
 /** Judges what is observed. `standing`: whose turn it is, and what tests have spent. */
 export function decide(observed: Observed, now: Date, standing: Standing): Decision {
   const { connector } = observed
-  const known = takeUpRuns(observed, connector.status ?? statusSchema.parse({}), now)
+  const recorded = withPastTimes(connector.status ?? statusSchema.parse({}), now)
+  const known = takeUpRuns(observed, recorded, now)
   const given: Case = { observed, status: known, now, standing }
   const active = activeRun(given)
   const isIdle = active === undefined
@@ -44,18 +46,21 @@ export function decide(observed: Observed, now: Date, standing: Standing): Decis
   const testAt = suspend ? undefined : testDue(given, !isIdle)
   const runAt = suspend || !isIdle ? undefined : runDue(given)
   const giveUpAt = suspend || isIdle ? undefined : podMustRunBy(active, given)
+  const lostTime = active && lostAt(active, observed.checkpoint?.holder, now)
   const mustTest = isDue(testAt, now)
   const mustRun = !mustTest && isDue(runAt, now)
   const mayRun = standing.mayRun && !observed.account.busy
-  const situation = { ...given, active, mustTest, mustRun, mayRun, mustGiveUp: isDue(giveUpAt, now) }
+  const isOver = { didNotStart: isDue(giveUpAt, now), isLost: isDue(lostTime, now) }
+  const situation = { ...given, active, mustTest, mustRun, mayRun, ...isOver }
 
   const waits = mustRun && !mayRun ? (standing.runWaits ?? { since: now, for: 'Account' }) : undefined
   const toTell = [secretGraceEnds, reportIsLate, nextProgress].map((due) => due(given))
+  const times = [testAt, runAt, giveUpAt, lostTime, waits && waitIsLong(waits), ...toTell]
   return {
     step: firstOf(STEPS, situation),
     wants: { ...(mustTest && { test: testAt }), ...(mustRun && { run: runAt }) },
     status: summarise(connector, withWait(known, waits, now), now),
-    wakeAt: earliest([testAt, runAt, giveUpAt, waits && waitIsLong(waits), ...toTell].filter(isAfter(now))),
+    wakeAt: earliest(times.filter(isAfter(now))),
   }
 }
 
@@ -67,7 +72,9 @@ type Situation = Case & {
   readonly mustRun: boolean
   readonly mayRun: boolean
   /** The run under way has no pod that runs, and had its time. */
-  readonly mustGiveUp: boolean
+  readonly didNotStart: boolean
+  /** The run under way is on a node that does not answer. */
+  readonly isLost: boolean
 }
 
 type Rule = (situation: Situation) => Step | undefined
@@ -77,8 +84,11 @@ const suspendedRunStops: Rule = ({ observed, active }) =>
 
 const dueTestGoes: Rule = ({ mustTest, standing }) => (mustTest && standing.mayTest ? { do: 'test' } : undefined)
 
-const runThatDoesNotStartIsGivenUp: Rule = ({ active, mustGiveUp, now }) =>
-  active !== undefined && mustGiveUp ? stop(active, notStarted(active, now)) : undefined
+const runThatDoesNotStartIsGivenUp: Rule = ({ active, didNotStart, now }) =>
+  active !== undefined && didNotStart ? stop(active, notStarted(active, now)) : undefined
+
+const lostRunIsGivenUp: Rule = ({ active, isLost, now }) =>
+  active !== undefined && isLost ? stop(active, lostRun(active, now)) : undefined
 
 const outdatedRunStops: Rule = (situation) =>
   situation.active !== undefined && isOfAnOlderSpec(situation.active, situation) ? stop(situation.active) : undefined
@@ -98,6 +108,7 @@ const STEPS: readonly Rule[] = [
   suspendedRunStops,
   dueTestGoes,
   runThatDoesNotStartIsGivenUp,
+  lostRunIsGivenUp,
   outdatedRunStops,
   runUnderWayGoesOn,
   dueRunStarts,
@@ -133,20 +144,29 @@ function nextSlot({ observed, status }: Case): number {
 // A run under way.
 
 /** The run that holds the turn: its Job has not ended, or is being deleted and its pods may still run. */
-function activeRun({ observed, status }: Case): ObservedRun | undefined {
-  const holding = observed.runs.filter((run) => run.state === 'Active' || (run.deleting && run.pods.some(isUnfinished)))
+function activeRun({ observed: { runs, checkpoint }, status, now }: Case): ObservedRun | undefined {
+  const holding = runs.filter((run) =>
+    run.deleting
+      ? !isLost(run, checkpoint?.holder, now) && (run.state === 'Active' || run.pods.some(isUnfinished))
+      : run.state === 'Active',
+  )
   return holding.find((run) => run.run === status.sync?.activeRun?.id) ?? holding.at(-1)
 }
 
-const isUnfinished = ({ phase }: ObservedRun['pods'][number]) => phase !== 'Succeeded' && phase !== 'Failed'
-
-function podMustRunBy({ run, pods, creationTime }: ObservedRun, { observed, now }: Case): Date | undefined {
-  const { checkpoint } = observed
+function podMustRunBy({ run, pods, creationTime }: ObservedRun, given: Case): Date | undefined {
+  const {
+    observed: { checkpoint },
+    status,
+    now,
+  } = given
   const last = pods.at(-1)
   if (last !== undefined && last.phase !== 'Pending') return undefined
   // A run that lost its pod to a drain has begun: the next pod has its own five minutes.
-  const begun = checkpoint?.holder?.run === run ? lastRenewal(checkpoint.holder, now) : undefined
-  return later(latest([last?.creationTime ?? creationTime, begun]) ?? creationTime, POD_START_MS)
+  const { holder } = checkpoint ?? {}
+  const begun = holder?.run === run ? believed(holder.renewTime, now) : undefined
+  const made = believed(last?.creationTime ?? creationTime, now) ?? status.sync?.activeRun?.startTime
+  const since = latest([made === undefined ? undefined : new Date(made), begun])
+  return since && later(since, POD_START_MS)
 }
 
 /** Its orders are those of a spec that has changed, and the new one is known to be good: the next run goes on from here. */

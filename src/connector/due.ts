@@ -5,11 +5,21 @@
 import { milliseconds } from './duration.ts'
 import { isTold, judgedWithoutReport } from './facts.ts'
 import { silentFrom } from './holder.ts'
-import type { Observed, Standing } from './observed.ts'
+import type { Books, Observed, Standing } from './observed.ts'
 import { lastOutcome, nextTry, secretGraceEnd } from './outcome.ts'
 import { isLasting } from './reasons.ts'
 import type { Spent } from './run.ts'
-import { AT_ONCE, earliest, later, latest, MOST_PER_TEST, PROGRESS_MS, spread, WINDOW_MS } from './schedule.ts'
+import {
+  AT_ONCE,
+  believed,
+  earliest,
+  later,
+  latest,
+  MOST_PER_TEST,
+  PROGRESS_MS,
+  spread,
+  WINDOW_MS,
+} from './schedule.ts'
 import { type Connector, isNewResync, requested, runRequests, TEST_REQUESTED_AT } from './schema.ts'
 import type { Status } from './status.ts'
 
@@ -103,15 +113,20 @@ function notBefore(opens: Date | undefined, due: Date, { now }: Case): Date {
 }
 
 /** When the requests of the account's last runs, in their last minute, leave room for a test within the rate. */
-const budgetHasRoom: Due = ({ observed: { connector, checkpoint, account }, now }) =>
-  latest(
-    [checkpoint, ...account.checkpoints].map((one) => {
-      // It died without a word: its last minute counts as fully spent.
-      if (one?.holder?.released !== false) return one?.budget && roomForTest(one.budget.spent, one.budget.at, connector)
-      const silent = silentFrom(one.holder, now)
-      return silent && later(silent, WINDOW_MS)
-    }),
-  )
+const budgetHasRoom: Due = (given) => {
+  const { checkpoint, account } = given.observed
+  return latest([checkpoint, ...account.checkpoints].map((books) => books && roomAfter(books, given)))
+}
+
+function roomAfter({ holder, budget }: Books, { observed, now }: Case): Date | undefined {
+  if (holder?.released === false) {
+    // It died without a word: its last minute counts as fully spent.
+    const silent = silentFrom(holder, now)
+    return silent && later(silent, WINDOW_MS)
+  }
+  const at = budget && believed(budget.at, now)
+  return at && roomForTest(budget?.spent ?? [], at, observed.connector)
+}
 
 /** Tests keep to the rate among themselves, and a second apart: a rule that insists, for whatever cause, makes no storm. */
 const testsHaveRoom: Due = ({ observed: { connector }, standing: { spentByTests }, now }) => {
@@ -147,25 +162,28 @@ export const runDue: Due = (given) => {
 const neighboursAreSilent: Due = ({ observed: { account }, now }) =>
   latest(account.checkpoints.map(({ holder }) => silentFrom(holder, now)))
 
-const someoneAsksForARun: Due = ({ observed: { connector }, status }) => {
-  const requests = runRequests(connector)
+const someoneAsksForARun: Due = (given) => {
+  const { observed, status } = given
+  const requests = runRequests(observed.connector)
   const isSync = requests.sync !== undefined && requests.sync !== status.lastHandledSyncRequest
-  return isSync || isNewResync(requests, status) ? sinceTheLast(connector, status) : undefined
+  return isSync || isNewResync(requests, status) ? sinceTheLast(given) : undefined
 }
 
 /** The Secret of the sink is another than the last run was started with: it may be the cure. */
-const sinkSecretChanged: Due = ({ observed: { connector, sinkSecret }, status }) => {
-  const { lastStartTime, sinkSecret: before } = status.sync ?? {}
+const sinkSecretChanged: Due = (given) => {
+  const { sinkSecret } = given.observed
+  const { lastStartTime, sinkSecret: before } = given.status.sync ?? {}
   if (sinkSecret === undefined || lastStartTime === undefined || sinkSecret === before) return undefined
-  return sinceTheLast(connector, status)
+  return sinceTheLast(given)
 }
 
 /**
  * Whoever asks for a run has been due since the last one ended, and not for ever: asking again and again, or a thousand new
  * connectors, must not keep others from the runs that fell due before.
  */
-function sinceTheLast({ metadata }: Connector, { sync }: Status): Date {
-  return new Date(sync?.lastRun?.endTime ?? sync?.lastStartTime ?? metadata.creationTimestamp)
+function sinceTheLast({ observed, status: { sync }, now }: Case): Date {
+  const { creationTimestamp } = observed.connector.metadata
+  return new Date(sync?.lastRun?.endTime ?? sync?.lastStartTime ?? believed(creationTimestamp, now) ?? now)
 }
 
 /** One with more to do queues again at once, but behind those that fell due before its last slice was over. */
@@ -174,9 +192,10 @@ const goesOn: Due = (given) => {
   return lastRun?.result === 'MoreToDo' ? new Date(lastRun.endTime ?? given.now) : runIntervalIsOver(given)
 }
 
-const runIntervalIsOver: Due = ({ observed: { connector }, status }) => {
-  const { lastStartTime } = status.sync ?? {}
-  if (lastStartTime === undefined) return sinceTheLast(connector, status)
+const runIntervalIsOver: Due = (given) => {
+  const { connector } = given.observed
+  const { lastStartTime } = given.status.sync ?? {}
+  if (lastStartTime === undefined) return sinceTheLast(given)
   return later(lastStartTime, spread(connector.metadata.uid, milliseconds(connector.spec.sync.interval)))
 }
 

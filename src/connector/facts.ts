@@ -3,9 +3,10 @@
  * after any restart the same facts come out again.
  */
 import { silentFrom } from './holder.ts'
+import { isLost } from './lost.ts'
 import type { Observed, ObservedRun, Wait } from './observed.ts'
 import type { Progress, Report } from './run.ts'
-import { later, PROGRESS_MS, reportGraceMs, waitIsLong } from './schedule.ts'
+import { believed, later, PROGRESS_MS, reportGraceMs, waitIsLong } from './schedule.ts'
 import { isNewResync } from './schema.ts'
 import type { LastRun, Status, StreamProgress, SyncStatus } from './status.ts'
 import { plainText } from './text.ts'
@@ -62,12 +63,14 @@ function withEnd(observed: Observed, sync: SyncStatus, now: Date): SyncStatus {
   const { activeRun } = sync
   if (activeRun === undefined) return sync
   const run = observed.runs.find((one) => one.run === activeRun.id)
-  if (run?.state === 'Active') return sync
+  const lost = run?.deleting === true && isLost(run, observed.checkpoint?.holder, now)
+  if (run?.state === 'Active' && !lost) return sync
   const report = observed.checkpoint?.report
   const ownReport = report?.run === activeRun.id ? report : undefined
   const judgedAt = judgedWithoutReport(observed, activeRun.id, now)
   if (ownReport === undefined && judgedAt !== undefined && now < judgedAt) return sync
-  const lastRun = ended(activeRun.id, activeRun.startTime, run, ownReport, now)
+  const lastRun =
+    lost && ownReport === undefined ? lostRun(run, now) : ended(activeRun.id, activeRun.startTime, run, ownReport, now)
   const { activeRun: _, ...rest } = sync
   return {
     ...rest,
@@ -81,7 +84,10 @@ function withEnd(observed: Observed, sync: SyncStatus, now: Date): SyncStatus {
 /** When a run that has ended, or whose Job is gone, is judged though there is no report of it; undefined: now. */
 export function judgedWithoutReport({ runs, checkpoint }: Observed, id: string, now: Date): Date | undefined {
   const run = runs.find((one) => one.run === id)
-  if (run !== undefined) return run.endTime && later(run.endTime, reportGraceMs(run.state))
+  if (run !== undefined) {
+    const ended = run.endTime && believed(run.endTime, now)
+    return ended && later(ended, reportGraceMs(run.state))
+  }
   // Its pod may be stopping, and still write one.
   const { holder } = checkpoint ?? {}
   return holder?.run === id ? silentFrom(holder, now) : undefined
@@ -129,19 +135,26 @@ function ended(
 /** A run whose pod did not start in time, with the scheduler's or the kubelet's own reason. */
 export function notStarted({ run, creationTime, pods }: ObservedRun, now: Date): LastRun {
   const why = pods.at(-1)?.waiting ?? 'no pod was made or scheduled: see the events of its Job'
-  return { ...neverRan(run, creationTime, now), message: `The run's pod did not start (${short(why)}): ${remedy}` }
+  return { ...withoutReport(run, creationTime, now), message: `The run's pod did not start (${short(why)}): ${remedy}` }
+}
+
+/** A run whose node does not answer any more. */
+export function lostRun({ run, creationTime }: Pick<ObservedRun, 'run' | 'creationTime'>, now: Date): LastRun {
+  const message =
+    "The node of the run's pod does not answer, and the pod cannot be deleted: the next run goes on without it at the next interval; remove the node, or taint it node.kubernetes.io/out-of-service, if it stays away."
+  return { ...withoutReport(run, creationTime, now), reason: 'RunFailed', message }
 }
 
 /** A run whose Job, or what it needs, the API server refuses to create. */
 export function refusedRun(run: string, why: string, now: Date): LastRun {
   // The name is another each time, the trouble is the same.
   const lasting = short(why.replaceAll(run, 'JOB'))
-  return { ...neverRan(run, now, now), message: `The cluster refuses the run's Job (${lasting}): ${remedy}` }
+  return { ...withoutReport(run, now, now), message: `The cluster refuses the run's Job (${lasting}): ${remedy}` }
 }
 
 const remedy = 'mend what keeps it, the next run is tried at the next interval.'
 
-function neverRan(run: string, startTime: Date, now: Date): LastRun {
+function withoutReport(run: string, startTime: Date, now: Date): LastRun {
   return {
     id: run,
     startTime: startTime.toISOString(),

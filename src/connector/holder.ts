@@ -4,24 +4,14 @@
  */
 import type { Books } from './observed.ts'
 import type { Spent } from './run.ts'
-import { HOLD_MS, later, WINDOW_MS } from './schedule.ts'
+import { believed, HOLD_MS, later, WINDOW_MS } from './schedule.ts'
 
 type Holder = Books['holder']
 type Unaged = Omit<Spent, 'secondsAgo'>
 
-/**
- * When the holder last said that it lives; undefined: it lies further ahead than machines' clocks are apart. That is a wrong
- * clock's, or no honest one's, and must not block anybody until it has come.
- */
-export function lastRenewal(holder: Holder, now: Date): Date | undefined {
-  if (holder === undefined) return undefined
-  const renewed = new Date(holder.renewTime)
-  return renewed > later(now, HOLD_MS) ? undefined : renewed
-}
-
 /** From when on a holder that died, or was cut off, sends no request any more; undefined: it sends none now. */
 export function silentFrom(holder: Holder, now: Date): Date | undefined {
-  const renewed = holder?.released === false ? lastRenewal(holder, now) : undefined
+  const renewed = holder?.released === false ? believed(holder.renewTime, now) : undefined
   return renewed && later(renewed, HOLD_MS)
 }
 

@@ -10,6 +10,8 @@ export type ObservedPod = {
   readonly name: string
   readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown'
   readonly creationTime: Date
+  /** It is being deleted, and was to be gone by then. */
+  readonly deletionTime?: Date
   /** Why it does not start, in the scheduler's or the kubelet's words: `ErrImagePull: …`, `Unschedulable: …`. */
   readonly waiting?: string
   readonly exitCode?: number

@@ -31,10 +31,25 @@ export const HOLD_MS = 15 * SECOND
 export const MOST_PER_TEST = 12
 /** A run gives way after this long. */
 export const SLICE_SECONDS = 3600
+/** What a run's Job allows beyond that: for a pod that is drained late, and starts anew. */
+export const SLICE_GRACE_SECONDS = 900
+/** No run lasts longer: the deadline of its Job, and what those may take who enforce it. */
+export const LONGEST_RUN_MS = (SLICE_SECONDS + SLICE_GRACE_SECONDS) * SECOND + 10 * MINUTE
+/** What is still there so long after it should have been gone is on a node that does not answer. */
+export const LOST_MS = MINUTE
 
 /** When it is worth telling that a run waits for its turn. */
 export function waitIsLong({ since }: { readonly since: Date }): Date {
   return later(since, TELL_WAIT_MS)
+}
+
+/**
+ * A time that somebody recorded; undefined: it lies further ahead than clocks are apart, so that a wrong clock wrote it, or no
+ * honest hand. Nothing may wait until it has come.
+ */
+export function believed(time: string | Date, now: Date): Date | undefined {
+  const recorded = new Date(time)
+  return recorded > later(now, HOLD_MS) ? undefined : recorded
 }
 
 export function later(time: string | Date, milliseconds: number): Date {

@@ -68,9 +68,10 @@ export function createQueue({ workers, work, onError, metrics, now, monotonic, r
   const put = (key: string, lane: Lane) => {
     if (draining || lanes.urgent.has(key) || lanes[lane].has(key)) return
     const since = lanes.routine.get(key) ?? monotonic()
+    // One that changes its lane was counted when it came.
+    if (!lanes.routine.has(key)) metrics.added()
     take(key, 'routine')
     clear(key)
-    metrics.added()
     lanes[lane].set(key, since)
     metrics.depth(lane, lanes[lane].size)
     next()

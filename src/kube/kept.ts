@@ -32,7 +32,7 @@ const request = z.string().transform(asKept)
 const metadata = z.object({ namespace: z.string(), name: z.string(), uid: z.string(), resourceVersion: z.string() })
 const ownedMetadata = metadata.extend({
   creationTimestamp: time,
-  deletionTimestamp: z.string().optional(),
+  deletionTimestamp: time.optional(),
   labels: z.record(z.string(), z.string()).default({}),
   ownerReferences: z
     .array(z.object({ kind: z.string(), name: z.string(), uid: z.string(), controller: z.boolean().default(false) }))
@@ -138,6 +138,7 @@ export function keepPod(raw: unknown): KeptPod | undefined {
     name: metadata.name,
     phase: status.phase,
     creationTime: metadata.creationTimestamp,
+    ...(metadata.deletionTimestamp && { deletionTime: metadata.deletionTimestamp }),
     ...(waiting && status.phase === 'Pending' && { waiting: because(waiting) }),
     ...(state?.terminated && { exitCode: state.terminated.exitCode }),
     ...(termination && { termination }),

@@ -1,11 +1,23 @@
 /**
  * Which runs have not ended, by Zendesk account: a Job that is active, or a pod that is unfinished, also one whose Job or
- * connector is gone. The account's budget is theirs until then.
+ * connector is gone. The account's budget is theirs until then, or until it is certain without being seen: a node may be
+ * lost with a pod, and a namespace closed to us.
  */
 
+/** A Job or a pod of a run. */
+export type Part = {
+  /** uid of the Job. */
+  readonly run: string
+  readonly account: string
+  /** uid of the run's owner, where it is known. */
+  readonly connector?: string
+  /** It has ended by then, whatever is seen of it. */
+  readonly until: Date
+}
+
 export type Occupancy = {
-  /** `thing`, a Job or a pod, of the Job with the uid `run` has not ended. `connector`: uid of the run's owner, where it is known. */
-  hold(thing: string, run: string, account: string, connector?: string): void
+  /** `thing`, a Job or a pod by its key, has not ended. */
+  hold(thing: string, part: Part): void
   /** It has ended, or is gone. */
   release(thing: string): void
   /** Whether a run of another connector than this one, by uid, is under way in the account. */
@@ -18,17 +30,17 @@ type Run = {
   readonly uid: string
   readonly account: string
   connector: string | undefined
-  readonly things: Set<string>
+  readonly things: Map<string, NodeJS.Timeout>
 }
 
 /** Nothing is under way. `onEnd` is told of each account in which a run has ended. */
-export function createOccupancy(onEnd: (account: string) => void): Occupancy {
+export function createOccupancy(onEnd: (account: string) => void, now: () => Date): Occupancy {
   const runs = new Map<string, Run>()
   const byAccount = new Map<string, Set<Run>>()
   const byThing = new Map<string, Run>()
 
   const begin = (uid: string, account: string): Run => {
-    const run: Run = { uid, account, connector: undefined, things: new Set() }
+    const run: Run = { uid, account, connector: undefined, things: new Map() }
     runs.set(uid, run)
     byAccount.set(account, (byAccount.get(account) ?? new Set()).add(run))
     return run
@@ -43,17 +55,21 @@ export function createOccupancy(onEnd: (account: string) => void): Occupancy {
   const release = (thing: string) => {
     const run = byThing.get(thing)
     byThing.delete(thing)
+    clearTimeout(run?.things.get(thing))
     run?.things.delete(thing)
     if (run?.things.size === 0) end(run)
   }
 
   return {
-    hold: (thing, uid, account, connector) => {
+    hold: (thing, { run: uid, account, connector, until }) => {
+      const left = until.getTime() - now().getTime()
       const before = byThing.get(thing)
-      if (before !== undefined && before.uid !== uid) release(thing)
+      if (left <= 0 || (before !== undefined && before.uid !== uid)) release(thing)
+      if (left <= 0) return
       const run = runs.get(uid) ?? begin(uid, account)
       run.connector ??= connector
-      run.things.add(thing)
+      clearTimeout(run.things.get(thing))
+      run.things.set(thing, setTimeout(() => release(thing), left).unref())
       byThing.set(thing, run)
     },
     release,

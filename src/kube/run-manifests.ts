@@ -1,5 +1,6 @@
 /** The objects that a run needs, as manifests. Pure: equal inputs give equal manifests. */
 import { EXIT, type RunOrders } from '../connector/run.ts'
+import { SLICE_GRACE_SECONDS } from '../connector/schedule.ts'
 import {
   type Connector,
   RESYNC_REQUESTED_AT,
@@ -45,8 +46,6 @@ const SINK_DIR = `${BASE}/sink`
 const SINK_SECRET_DIR = `${BASE}/sink-secret`
 const CA_DIR = `${BASE}/ca`
 const CA_KEY = 'ca.crt'
-/** Time beyond its slice after which Kubernetes ends a run. */
-const GRACE_SECONDS = 900
 /** The user and group of the image. */
 const USER = 65532
 
@@ -125,7 +124,7 @@ export function jobManifest(connector: Connector, orders: RunOrders, settings: R
       completions: 1,
       backoffLimit: 3,
       podReplacementPolicy: 'Failed',
-      activeDeadlineSeconds: orders.sliceSeconds + GRACE_SECONDS,
+      activeDeadlineSeconds: orders.sliceSeconds + SLICE_GRACE_SECONDS,
       podFailurePolicy: {
         rules: [
           // First: a pod that is drained may end in any way.

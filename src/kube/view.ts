@@ -3,7 +3,9 @@
  * connector.
  */
 import { z } from 'zod'
+import { isUnfinished } from '../connector/lost.ts'
 import type { Books, Observed } from '../connector/observed.ts'
+import { believed, LONGEST_RUN_MS, LOST_MS, later } from '../connector/schedule.ts'
 import { type Connector, connector, GROUP, PLURAL, sinkSecretName, subdomain, VERSION } from '../connector/schema.ts'
 import { plainText } from '../connector/text.ts'
 import type { Cluster } from './cluster.ts'
@@ -35,6 +37,8 @@ export type ViewOptions = {
   readonly onMalformed: (key: string, message: string) => void
   /** A list or watch that failed and is tried again, or a listener that threw. */
   readonly onProblem: (collection: string, problem: unknown) => void
+  /** The API server's time. */
+  readonly now: () => Date
   readonly signal: AbortSignal
 }
 
@@ -88,11 +92,12 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
   // are by checkpoint, and unpacked when a neighbour first asks: most connectors have none, and ten thousand are 13 MiB.
   const uids = new Map<string, string>()
   const books = new Map<string, { readonly owner: string; readonly kept: Books | undefined }>()
-  const { onChange } = options
+  const { onChange, now } = options
   const occupancy = createOccupancy((account) => {
     for (const key of byAccount.under(account)) onChange(key)
     options.onRunEnd()
-  })
+  }, now)
+  const overBy = (made: Date) => later(believed(made, now()) ?? now(), LONGEST_RUN_MS)
   const owned = { labelSelector: `${MANAGED_BY}=${PROGRAM}` }
   const common = (plural: string) => ({
     plural,
@@ -135,7 +140,12 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     onChange(key, before, after) {
       jobsByConnector.move(key, before?.owner.uid, after?.owner.uid)
       if (after?.run.state !== 'Active') occupancy.release(`job/${key}`)
-      else occupancy.hold(`job/${key}`, after.metadata.uid, after.account, after.owner.uid)
+      else {
+        const { metadata, account, owner, run: made } = after
+        // One that is being deleted makes no more pods, and those that there are speak for themselves.
+        const until = made.deleting ? later(now(), LOST_MS) : overBy(made.creationTime)
+        occupancy.hold(`job/${key}`, { run: metadata.uid, account, connector: owner.uid, until })
+      }
       changed(after ?? before)
     },
   })
@@ -148,8 +158,12 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     keep: keepPod,
     onChange(key, before, after) {
       podsByJob.move(key, before?.owner.uid, after?.owner.uid)
-      if (after === undefined || isFinished(after)) occupancy.release(`pod/${key}`)
-      else occupancy.hold(`pod/${key}`, after.owner.uid, after.account)
+      if (after === undefined || !isUnfinished(after.pod)) occupancy.release(`pod/${key}`)
+      else {
+        const { creationTime, deletionTime } = after.pod
+        const until = deletionTime === undefined ? overBy(creationTime) : later(deletionTime, LOST_MS)
+        occupancy.hold(`pod/${key}`, { run: after.owner.uid, account: after.account, until })
+      }
       const pod = after ?? before
       // A pod may be seen before its Job; the Job's own change then tells of both.
       if (pod) changed(jobs.get(`${pod.metadata.namespace}/${pod.owner.name}`))
@@ -289,8 +303,4 @@ function said(error: unknown): string {
 
 function accountOf({ spec }: Connector): string {
   return subdomain(spec.endpoint)
-}
-
-function isFinished({ pod: { phase } }: KeptPod): boolean {
-  return phase === 'Succeeded' || phase === 'Failed'
 }

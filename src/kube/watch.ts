@@ -139,9 +139,10 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     let version: string | undefined
     let failures = 0
     while (!signal.aborted) {
-      const began = performance.now()
+      let began = Number.POSITIVE_INFINITY
       try {
         if (version === undefined || lists.isAsked()) version = await lists.fulfil(() => list(path, namespace, pulse))
+        began = performance.now()
         await watch(path, version, lists.asked(), (seen) => {
           pulse.beat()
           version = seen
@@ -154,7 +155,8 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
         else onProblem(error)
       }
       pulse.beat()
-      // Also a watch that the server ends well: one that is closed right after its first event must not spin.
+      // Also a watch that the server ends well: one that is closed right after its first event must not spin. A list has no
+      // age: one that takes long and fails is tried again by a server that can do no more as it is.
       if (performance.now() - began >= HEALTHY) failures = 0
       else await pause(failures++)
     }

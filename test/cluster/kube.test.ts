@@ -426,6 +426,7 @@ async function watching(cluster = operator): Promise<{ view: View; changed: stri
       throw new Error(`${key} ${message}`)
     },
     onProblem: () => {},
+    now: () => new Date(),
     signal: end.signal,
   })
   await view.ready()

@@ -1,7 +1,7 @@
 /** What the operator does next: the rules of src/connector/decide.ts, one by one. */
 import { describe, expect, test } from 'vitest'
 import type { Step } from '../../src/connector/decide.ts'
-import type { Observed, Standing } from '../../src/connector/observed.ts'
+import type { Observed, ObservedRun, Standing } from '../../src/connector/observed.ts'
 import { ordersFor } from '../../src/connector/orders.ts'
 import type { Checkpoint, Spent } from '../../src/connector/run.ts'
 import {
@@ -499,6 +499,99 @@ describe('taking turns', () => {
     const busy = { account: { busy: true, checkpoints: [] } }
     expect(step(connector, refused, 1.5 * HOUR, busy)).not.toEqual({ do: 'test' })
     expect(step(connector, refused, 2.5 * HOUR, busy)).toEqual({ do: 'test' })
+  })
+})
+
+describe('a run whose node does not answer', () => {
+  const connector = aConnector({ sync: { interval: '15m', sink: { stdout: {} } } })
+  const pod = (more: object = {}) => ({ name: 'p', phase: 'Running' as const, creationTime: at(1), ...more })
+  const left = (more: Partial<ObservedRun>) =>
+    aRun({ slot: 2, state: 'Active', pods: [pod({ deletionTime: at(300) })], ...more })
+  const renewed = (seconds: number) => ({
+    checkpoint: {
+      account: 'acme',
+      sink: 's',
+      streams: {},
+      holder: {
+        run: left({}).run,
+        slot: 2,
+        pod: 'p',
+        claimTime: START.toISOString(),
+        renewTime: at(seconds).toISOString(),
+        released: false,
+      },
+    },
+  })
+  const look = (seconds: number, run: ObservedRun, more: Partial<Observed> = {}) =>
+    judge(observed(withStatus(connector, atRest(connector)), { runs: [run], ...more }), at(seconds))
+
+  test('is given up a minute after its pod was to be gone, not before and not without a word', () => {
+    expect(look(359, left({}))).toMatchObject({ step: { do: 'nothing' }, wakeAt: at(360) })
+    const { step } = look(360, left({}))
+    expect(step).toMatchObject({
+      do: 'stop run',
+      run: left({}).run,
+      failure: { result: 'Failed', reason: 'RunFailed' },
+    })
+    expect(JSON.stringify(step)).toContain('does not answer')
+  })
+
+  test('goes on while its pod renews the checkpoint: only the kubelet is away', () => {
+    expect(look(400, left({}), renewed(395))).toMatchObject({ step: { do: 'nothing' }, wakeAt: at(410) })
+    expect(look(410, left({}), renewed(395)).step.do).toBe('stop run')
+  })
+
+  test('goes on while one of its pods is not being deleted', () => {
+    expect(look(2 * HOUR, left({ pods: [pod({ deletionTime: at(300) }), pod({ name: 'q' })] })).step.do).toBe('nothing')
+  })
+
+  test('is not waited for when its Job is deleted: the next run starts when it is due', () => {
+    const gone = left({ deleting: true })
+    expect(look(359, gone)).toMatchObject({ step: { do: 'nothing' }, wakeAt: at(360) })
+    const { status, wakeAt } = look(360, gone)
+    expect(status.sync).toMatchObject({ lastRun: { result: 'Failed', message: expect.stringContaining('node') } })
+    expect(status.sync?.activeRun).toBeUndefined()
+    expect(wakeAt).toBeDefined()
+    const later = judge(observed(withStatus(connector, status), { runs: [gone] }), wakeAt ?? at(0))
+    expect(later.step).toEqual({ do: 'start run', slot: 3 })
+  })
+})
+
+describe('after the API server’s clock was ahead, and was put right', () => {
+  const connector = aConnector()
+  const ahead = (days: number) => {
+    const then = at(days * 24 * HOUR)
+    const run = aLastRun({ startTime: then.toISOString(), endTime: then.toISOString() })
+    const status = tested(connector, statusSchema.parse({}), undefined, then)
+    const sync = { lastSlot: 1, lastStartTime: then.toISOString(), lastSuccessTime: then.toISOString(), lastRun: run }
+    return summarise(connector, { ...status, sync }, then)
+  }
+
+  test.each([0.1, 30, 3650])('tests and runs go on within an interval, by whatever it was ahead (%s days)', (days) => {
+    const { status, step } = judge(observed(withStatus(connector, ahead(days))), at(60))
+    expect(step).toEqual({ do: 'nothing' })
+    expect(JSON.stringify(status)).not.toContain(at(days * 24 * HOUR).toISOString())
+    const after = withStatus(connector, status)
+    expect(judge(observed(after), at(60 + 20 * MINUTE)).step).toEqual({ do: 'start run', slot: 2 })
+    expect(judge(observed(after), at(60 + 1.2 * HOUR)).step).toEqual({ do: 'test' })
+  })
+
+  test('a new connector, and one that failed, are not left alone until then', () => {
+    const made = aConnector({}, { creationTimestamp: at(30 * 24 * HOUR).toISOString() })
+    const connected = tested(made, statusSchema.parse({}), undefined, at(1))
+    expect(judge(observed(withStatus(made, connected)), at(60)).step).toEqual({ do: 'start run', slot: 1 })
+    const unanswered = tested(connector, statusSchema.parse({}), 'ZendeskUnavailable', at(30 * 24 * HOUR))
+    const { wakeAt } = judge(observed(withStatus(connector, unanswered)), at(60))
+    expect(wakeAt).toEqual(at(70))
+  })
+
+  test('what a run’s own machine wrote ahead holds up no test', () => {
+    const holder = { run: 'acme-1', slot: 1, pod: 'p', claimTime: START.toISOString(), renewTime: START.toISOString() }
+    const checkpoint = {
+      ...{ account: 'acme', sink: 's', streams: {}, holder: { ...holder, released: true } },
+      budget: { at: at(24 * HOUR).toISOString(), spent: [{ secondsAgo: 0, requests: 200 }] },
+    }
+    expect(step(connector, atRest(connector), 2 * HOUR, { checkpoint })).toEqual({ do: 'test' })
   })
 })
 

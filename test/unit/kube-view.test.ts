@@ -78,6 +78,7 @@ async function view(onChange = (key: string) => void changed.push(key)): Promise
     onRunEnd: () => (ends += 1),
     onMalformed: (key, message) => malformed.push(`${key} ${message}`),
     onProblem: (collection, problem) => problems.push([collection, problem]),
+    now: () => new Date(created),
     signal: end.signal,
   })
   await made.ready()

@@ -210,6 +210,27 @@ test('a list that fails is tried again, for ever, and synced waits for it', asyn
   expect(changes).toEqual(['a/x - -> x'])
 })
 
+test('a list that takes long to fail is tried again after a pause that grows, too', async () => {
+  const clock = performance.now.bind(performance)
+  let skipped = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => clock() + skipped)
+  vi.spyOn(Math, 'random').mockReturnValue(1)
+  const tries: number[] = []
+  lists = new Proxy([], {
+    get: (_, name) => {
+      if (name !== 'shift') return undefined
+      tries.push(clock())
+      skipped += 6_000
+      return () => new KubeError('Timeout', 'no answer in time')
+    },
+  })
+  begin()
+  await vi.waitUntil(() => tries.length === 3)
+  const pauses = tries.slice(1).map((time, index) => time - (tries[index] ?? 0))
+  expect(pauses[0]).toBeGreaterThanOrEqual(200)
+  expect(pauses[1]).toBeGreaterThanOrEqual(450)
+})
+
 test('a watch that ends right after each event does not spin', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(1)
   watches = Array.from({ length: 4 }, (_, index) => [event('MODIFIED', thing('x', 10 + index))])

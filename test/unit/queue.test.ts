@@ -146,6 +146,27 @@ test('tells how much waits, in which lane, how long it waited and took, and how 
   ])
 })
 
+test('a key that overtakes was added once', async () => {
+  let added = 0
+  const ended = Promise.withResolvers<void>()
+  const queue = createQueue({
+    workers: 1,
+    work: async (key) => {
+      if (key === 'last') ended.resolve()
+    },
+    onError: nothing,
+    metrics: { ...uncounted, added: () => (added += 1) },
+    now: () => new Date(0),
+    monotonic: () => 0,
+    random: () => 0.5,
+  })
+  queue.addRoutine('first')
+  for (const add of [queue.addRoutine, queue.addRoutine, queue.add, queue.add]) add('last')
+  await ended.promise
+  await queue.shutDownWithDrain()
+  expect(added).toBe(2)
+})
+
 test('a drained queue ends what is under way and begins nothing', async () => {
   const { queue, started, take } = aQueue(1)
   queue.add('a')

@@ -1,0 +1,24 @@
+/**
+ * A run whose node does not answer any more. Its pod is being deleted and stays, since only the kubelet could say that it
+ * has ended; its Job waits for that, for days if need be. Nothing else has to: a pod that cannot renew its checkpoint
+ * sends nothing, and the next run takes the checkpoint over.
+ */
+import { silentFrom } from './holder.ts'
+import type { Books, ObservedPod, ObservedRun } from './observed.ts'
+import { LOST_MS, later, latest } from './schedule.ts'
+
+export const isUnfinished = ({ phase }: ObservedPod) => phase !== 'Succeeded' && phase !== 'Failed'
+
+/** When the run counts as lost; undefined: no pod of it is left, or one that is not being deleted. */
+export function lostAt({ run, pods }: ObservedRun, holder: Books['holder'], now: Date): Date | undefined {
+  const left = pods.filter(isUnfinished).map(({ deletionTime }) => deletionTime)
+  if (left.length === 0 || left.includes(undefined)) return undefined
+  // A kubelet may be away while its pods go on.
+  const silent = holder?.run === run ? silentFrom(holder, now) : undefined
+  return latest([...left.map((time) => time && later(time, LOST_MS)), silent])
+}
+
+export function isLost(run: ObservedRun, holder: Books['holder'], now: Date): boolean {
+  const time = lostAt(run, holder, now)
+  return time !== undefined && time <= now
+}

@@ -5,7 +5,7 @@
  */
 import { silentFrom } from './holder.ts'
 import type { Books, ObservedPod, ObservedRun } from './observed.ts'
-import { LOST_MS, later, latest } from './schedule.ts'
+import { earliest, LONGEST_RUN_MS, LOST_MS, later, latest } from './schedule.ts'
 
 export const isUnfinished = ({ phase }: ObservedPod) => phase !== 'Succeeded' && phase !== 'Failed'
 
@@ -21,4 +21,16 @@ export function lostAt({ run, pods }: ObservedRun, holder: Books['holder'], now:
 export function isLost(run: ObservedRun, holder: Books['holder'], now: Date): boolean {
   const time = lostAt(run, holder, now)
   return time !== undefined && time <= now
+}
+
+/**
+ * Until when a Job or pod of a run may hold its account, unless it is seen to end before: nobody may be told of the end, since
+ * the node is lost, or the namespace closed to us.
+ */
+export function heldUntil(
+  { creationTime, deletionTime }: Pick<ObservedPod, 'creationTime' | 'deletionTime'>,
+  now: Date,
+): Date {
+  const end = deletionTime === undefined ? later(creationTime, LONGEST_RUN_MS) : later(deletionTime, LOST_MS)
+  return earliest([end, later(now, LONGEST_RUN_MS)]) ?? end
 }

@@ -5,9 +5,11 @@
  * no time limit, drop fields that they do not know, and put whole answers into their errors' messages.
  */
 import type { Readable } from 'node:stream'
-import { Agent, buildConnector, request } from 'undici'
-import { type Access, loadAccess, type TlsMaterial } from './access.ts'
+import { request } from 'undici'
+import { type Access, loadAccess } from './access.ts'
+import { agentCache } from './agents.ts'
 import { fromAnswer, fromExchange, KubeError } from './errors.ts'
+import { keptFresh } from './fresh-credentials.ts'
 import { jsonLines } from './json-lines.ts'
 import { withoutMembers } from './json-without.ts'
 import { lengthDelimited } from './length-delimited.ts'
@@ -16,8 +18,6 @@ import { type Message, PROTOBUF } from './protobuf.ts'
 import type { ServerClock } from './server-clock.ts'
 
 const HEADERS_TIMEOUT = 30_000
-/** So long the credentials of one call are good for the next. */
-const FRESH_MS = 1000
 
 /** One call. `query` entries that are undefined are left out. */
 export type Call = {
@@ -148,63 +148,6 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
       closing.abort()
       await agents.close()
     },
-  }
-}
-
-/** They are files as a rule: to read them for each of a hundred calls a second took a tenth of the operator's time. */
-function keptFresh(read: Access['credentials']) {
-  let kept: { readonly given: ReturnType<typeof read>; readonly atMs: number } | undefined
-  const drop = () => {
-    kept = undefined
-  }
-  const get = () => {
-    if (kept !== undefined && performance.now() - kept.atMs < FRESH_MS) return kept.given
-    const given = read()
-    kept = { given, atMs: performance.now() }
-    given.catch(() => {
-      if (kept?.given === given) drop()
-    })
-    return given
-  }
-  return { get, drop }
-}
-
-/** One agent as long as CA and client certificate stay what they are: they rotate under a running process. */
-function agentCache(closing: AbortSignal) {
-  let agent: Agent | undefined
-  let material = ''
-  let known: TlsMaterial | undefined
-  const agentFor = (tls: TlsMaterial): Agent => {
-    if (agent && tls === known) return agent
-    known = tls
-    const current = JSON.stringify(Object.entries(tls).map(([name, value]) => [name, String(value)]))
-    if (agent && current === material) return agent
-    // Calls under way may end on the connections that they began on.
-    void agent?.close()
-    material = current
-    // HTTP/2 is off: after a silent stall of its one connection a watch had not recovered after 85 s.
-    agent = new Agent({ allowH2: false, connect: connectUntil(closing, tls) })
-    return agent
-  }
-  return { agentFor, close: async () => agent?.destroy() }
-}
-
-/**
- * Gives up a connection that is not yet made, which undici would wait for. The signal is let go as soon as it is made: it
- * would hold every connection that there ever was, with 64 KiB of buffer.
- */
-function connectUntil(closing: AbortSignal, tls: TlsMaterial): buildConnector.connector {
-  return (options, callback) => {
-    const connecting = new AbortController()
-    const giveUp = () => connecting.abort()
-    const { signal } = connecting
-    const connect = buildConnector({ ...tls, allowH2: false, keepAlive: true, keepAliveInitialDelay: 30_000, signal })
-    closing.addEventListener('abort', giveUp, { once: true })
-    if (closing.aborted) giveUp()
-    connect(options, (...made) => {
-      closing.removeEventListener('abort', giveUp)
-      callback(...made)
-    })
   }
 }
 

@@ -3,25 +3,16 @@
  * connector.
  */
 import { z } from 'zod'
-import { isUnfinished } from '../connector/lost.ts'
-import type { Books, Observed } from '../connector/observed.ts'
-import { believed, LONGEST_RUN_MS, LOST_MS, later } from '../connector/schedule.ts'
-import { type Connector, connector, GROUP, PLURAL, sinkSecretName, subdomain, VERSION } from '../connector/schema.ts'
+import { heldUntil, isUnfinished } from '../connector/lost.ts'
+import type { Observed } from '../connector/observed.ts'
+import { type Connector, connector, GROUP, PLURAL, sinkSecretName, VERSION } from '../connector/schema.ts'
 import { plainText } from '../connector/text.ts'
 import type { Cluster } from './cluster.ts'
 import { createIndex } from './index-by.ts'
-import {
-  type KeptCheckpoint,
-  type KeptPod,
-  keepCheckpoint,
-  keepJob,
-  keepPod,
-  keepSecret,
-  type Owner,
-  secretVersion,
-} from './kept.ts'
+import { type KeptPod, keepCheckpoint, keepJob, keepPod, keepSecret, type Owner, secretVersion } from './kept.ts'
 import { CONFIG_MAP, JOB, METADATA, POD } from './messages.ts'
-import { CHECKPOINT, COMPONENT, checkpointName, MANAGED_BY, PROGRAM } from './names.ts'
+import { CHECKPOINT, COMPONENT, MANAGED_BY, PROGRAM } from './names.ts'
+import { accountOf, checkpointKey, createNeighbours } from './neighbours.ts'
 import { createOccupancy } from './occupancy.ts'
 import type { Kept } from './store.ts'
 import { watchCollection } from './watch.ts'
@@ -87,17 +78,12 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
   const bySinkSecret = createIndex()
   const jobsByConnector = createIndex()
   const podsByJob = createIndex()
-  const byAccount = createIndex()
-  // What neighbours look at, apart from the rest: an account may have many connectors, and each looks at all others. Books
-  // are by checkpoint, and unpacked when a neighbour first asks: most connectors have none, and ten thousand are 13 MiB.
-  const uids = new Map<string, string>()
-  const books = new Map<string, { readonly owner: string; readonly kept: Books | undefined }>()
+  const neighbours = createNeighbours((key) => checkpoints.get(key))
   const { onChange, now } = options
   const occupancy = createOccupancy((account) => {
-    for (const key of byAccount.under(account)) onChange(key)
+    for (const key of neighbours.of(account)) onChange(key)
     options.onRunEnd()
   }, now)
-  const overBy = (made: Date) => later(believed(made, now()) ?? now(), LONGEST_RUN_MS)
   const owned = { labelSelector: `${MANAGED_BY}=${PROGRAM}` }
   const common = (plural: string) => ({
     plural,
@@ -114,9 +100,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     onChange(key, before, after) {
       bySecret.move(key, before && secretKey(before), after && secretKey(after))
       bySinkSecret.move(key, before && sinkSecretKey(before), after && sinkSecretKey(after))
-      byAccount.move(key, before && accountOf(before), after && accountOf(after))
-      if (after === undefined) uids.delete(key)
-      else uids.set(key, after.metadata.uid)
+      neighbours.moved(key, before, after)
       onChange(key)
     },
   })
@@ -141,9 +125,9 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
       jobsByConnector.move(key, before?.owner.uid, after?.owner.uid)
       if (after?.run.state !== 'Active') occupancy.release(`job/${key}`)
       else {
-        const { metadata, account, owner, run: made } = after
+        const { metadata, account, owner, run } = after
         // One that is being deleted makes no more pods, and those that there are speak for themselves.
-        const until = made.deleting ? later(now(), LOST_MS) : overBy(made.creationTime)
+        const until = heldUntil({ ...run, ...(run.deleting && { deletionTime: now() }) }, now())
         occupancy.hold(`job/${key}`, { run: metadata.uid, account, connector: owner.uid, until })
       }
       changed(after ?? before)
@@ -160,9 +144,8 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
       podsByJob.move(key, before?.owner.uid, after?.owner.uid)
       if (after === undefined || !isUnfinished(after.pod)) occupancy.release(`pod/${key}`)
       else {
-        const { creationTime, deletionTime } = after.pod
-        const until = deletionTime === undefined ? overBy(creationTime) : later(deletionTime, LOST_MS)
-        occupancy.hold(`pod/${key}`, { run: after.owner.uid, account: after.account, until })
+        const { owner, account } = after
+        occupancy.hold(`pod/${key}`, { run: owner.uid, account, until: heldUntil(after.pod, now()) })
       }
       const pod = after ?? before
       // A pod may be seen before its Job; the Job's own change then tells of both.
@@ -177,7 +160,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     message: CONFIG_MAP,
     keep: keepCheckpoint,
     onChange(key, before, after) {
-      books.delete(key)
+      neighbours.checkpointChanged(key)
       changed(after ?? before)
     },
   })
@@ -187,19 +170,6 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
     const found = connectors.get(key)
     const stored = found && checkpoints.get(checkpointKey(found.metadata))
     return stored?.owner.uid === found?.metadata.uid ? stored?.checkpoint : undefined
-  }
-
-  function booksOf(key: string): Books | undefined {
-    const [namespace = '', name = ''] = key.split('/')
-    const its = checkpointKey({ namespace, name })
-    let found = books.get(its)
-    if (found === undefined) {
-      const stored = checkpoints.get(its)
-      if (stored === undefined) return undefined
-      found = { owner: stored.owner.uid, kept: booksIn(stored) }
-      books.set(its, found)
-    }
-    return found.owner === uids.get(key) ? found.kept : undefined
   }
 
   function secretSeen(namespace: string, name: string): string | undefined {
@@ -234,14 +204,11 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
         checkpoint: checkpointOf(key),
         account: {
           busy: occupancy.isBusy(accountOf(found), uid),
-          checkpoints: Array.from(byAccount.under(accountOf(found)))
-            .filter((neighbour) => neighbour !== key)
-            .map(booksOf)
-            .filter((one) => one !== undefined),
+          checkpoints: neighbours.booksBut(key, accountOf(found)),
         },
       }
     },
-    isBusy: (account, key) => occupancy.isBusy(account, uids.get(key) ?? ''),
+    isBusy: (account, key) => occupancy.isBusy(account, neighbours.uidOf(key) ?? ''),
     runs: () => occupancy.size,
     unreadable: connectors.malformed,
     alive: () => collections.map((one) => one.alive()).find((problem) => problem !== undefined),
@@ -255,9 +222,7 @@ export function createView(cluster: Cluster, options: ViewOptions): View {
         ? { uid: job.metadata.uid, resourceVersion: job.metadata.resourceVersion }
         : undefined
     },
-    *keys() {
-      yield* uids.keys()
-    },
+    keys: neighbours.keys,
     ready: async () => {
       await Promise.all(collections.map(({ synced }) => synced))
     },
@@ -279,15 +244,6 @@ function secretKey({ metadata, spec }: Connector): string {
   return `${metadata.namespace}/${spec.secretRef.name}`
 }
 
-function checkpointKey({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
-  return `${namespace}/${checkpointName(name)}`
-}
-
-function booksIn({ checkpoint }: KeptCheckpoint): Books | undefined {
-  const { holder, budget } = checkpoint ?? {}
-  return holder || budget ? { ...(holder && { holder }), ...(budget && { budget }) } : undefined
-}
-
 function sinkSecretKey({ metadata, spec }: Connector): string | undefined {
   const name = sinkSecretName(spec.sync.sink)
   return name === undefined ? undefined : `${metadata.namespace}/${name}`
@@ -299,8 +255,4 @@ const issue = ({ path, message }: z.core.$ZodIssue) => `${path.join('.')}: ${mes
 function said(error: unknown): string {
   const text = error instanceof z.ZodError ? error.issues.map(issue).join('; ') : String(error)
   return plainText(text, 1024)
-}
-
-function accountOf({ spec }: Connector): string {
-  return subdomain(spec.endpoint)
 }

@@ -1,9 +1,9 @@
 /** One connector as a person wants to see it: lines of text from what the API server serves. Pure. */
 import { lastOutcome } from './connector/outcome.ts'
+import { type Next, outlookOf } from './connector/outlook.ts'
 import type { Connector } from './connector/schema.ts'
 import { type Check, type Status, status as statusSchema } from './connector/status.ts'
 import { plainText } from './connector/text.ts'
-import { type Next, outlookOf } from './outlook.ts'
 import { filled, inWords } from './progress-bar.ts'
 import { textTable } from './text-table.ts'
 

@@ -1,4 +1,6 @@
 /** `zendesk-connector test`: manifests in, verdict out, with no cluster: what the operator would say of them. */
+
+import { testAccount } from './account-test.ts'
 import { commonEnvironment, readEnvironment, UsageError } from './config.ts'
 import { readCredentials } from './connector/credentials.ts'
 import { EXIT } from './connector/run.ts'
@@ -9,7 +11,6 @@ import { readSources } from './manifest-files.ts'
 import { type ClientOptions, secretFromOptions } from './manifest-input.ts'
 import { type Examination, type Examined, preflight } from './preflight.ts'
 import { type Format, inFormat, isGood } from './preflight-report.ts'
-import { testAccount } from './test-account.ts'
 import { withSkipped } from './zendesk/connection-test.ts'
 import type { Egress } from './zendesk/http.ts'
 

@@ -1,7 +1,7 @@
 /** What the kubelet is told, and who may change the level of the log. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { isLoopback, type Probe, serveProbes } from '../../src/health-probes.ts'
 import { logLevel } from '../../src/logger.ts'
-import { isLoopback, type Probe, serveProbes } from '../../src/probes.ts'
 import type { Server } from '../../src/serve.ts'
 
 let server: Server

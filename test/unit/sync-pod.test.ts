@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { parse } from 'yaml'
 import { podTemplate } from '../../src/kube/pod-template.ts'
 import { jobManifest } from '../../src/kube/run-manifests.ts'
-import { readSyncPod } from '../../src/sync-pod.ts'
+import { readSyncPod } from '../../src/sync-pod-file.ts'
 import { read, root } from '../support/docs.ts'
 import { acme, ordersOfAcme as orders } from '../support/run-orders.ts'
 

@@ -1,8 +1,8 @@
 /** What comes next for a connector, by the operator's own rules, as far as its status alone tells. */
-import { type Case, runDue, testDue } from './connector/due.ts'
-import { lastOutcome } from './connector/outcome.ts'
-import type { Connector } from './connector/schema.ts'
-import { type Status, status as statusSchema } from './connector/status.ts'
+import { type Case, runDue, testDue } from './due.ts'
+import { lastOutcome } from './outcome.ts'
+import type { Connector } from './schema.ts'
+import { type Status, status as statusSchema } from './status.ts'
 
 /** A time that is past means: as soon as the operator gets to it. A sentence: what it waits for instead. */
 export type Next = Date | string

@@ -33,7 +33,8 @@ export type Case = {
 /** Answers *when*: the past means now, undefined means never. */
 export type Due = (given: Case) => Date | undefined
 
-const BREATH_MS = 1000
+/** Between two tests of an account. */
+const BETWEEN_TESTS_MS = 1000
 
 /** When a test is due; `running`: a run of this connector is under way. */
 export function testDue(given: Case, running: boolean): Date | undefined {
@@ -130,7 +131,7 @@ function roomAfter({ holder, budget }: Books, { observed, now }: Case): Date | u
 
 /** Tests keep to the rate among themselves, and a second apart: a rule that insists, for whatever cause, makes no storm. */
 const testsHaveRoom: Due = ({ observed: { connector }, standing: { spentByTests }, now }) => {
-  const breath = spentByTests.map(({ secondsAgo }) => later(now, BREATH_MS - secondsAgo * 1000))
+  const breath = spentByTests.map(({ secondsAgo }) => later(now, BETWEEN_TESTS_MS - secondsAgo * 1000))
   return latest([roomForTest(spentByTests, now, connector), ...breath])
 }
 

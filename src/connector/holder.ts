@@ -3,11 +3,10 @@
  * may have spent. What the operator decides by and what a run begins with are the same rules.
  */
 import type { Books } from './observed.ts'
-import type { Spent } from './run.ts'
+import type { Spending, Spent } from './run.ts'
 import { believed, HOLD_MS, later, WINDOW_MS } from './schedule.ts'
 
 type Holder = Books['holder']
-type Unaged = Omit<Spent, 'secondsAgo'>
 
 /** From when on a holder that died, or was cut off, sends no request any more; undefined: it sends none now. */
 export function silentFrom(holder: Holder, now: Date): Date | undefined {
@@ -19,7 +18,7 @@ export function silentFrom(holder: Holder, now: Date): Date | undefined {
  * Requests of the last minute, by age: to the request when the holder ended cleanly; else `all`, what can be spent in a
  * minute, at the latest moment at which it may have sent something.
  */
-export function spentBy({ holder, budget }: Books, all: readonly Unaged[], now: Date): Spent[] {
+export function spentBy({ holder, budget }: Books, all: readonly Spending[], now: Date): Spent[] {
   // A clock that is behind makes nothing younger than it was.
   const secondsSince = (time: Date) => Math.max(0, (now.getTime() - time.getTime()) / 1000)
   const spent =

@@ -19,6 +19,8 @@ export const spent = z.object({
   endpoint: z.string().optional(),
 })
 export type Spent = z.output<typeof spent>
+/** The same, of whatever age. */
+export type Spending = Omit<Spent, 'secondsAgo'>
 
 /** Orders of one run, complete but for the Secret: the operator writes them into the Job, the pod reads them once. */
 export const runOrders = z.object({

@@ -4,10 +4,18 @@ import { lastOutcome, type Outcome, outcomeOf } from './outcome.ts'
 import { type Connector, requested, subdomain, TEST_REQUESTED_AT } from './schema.ts'
 import type { Check, Status } from './status.ts'
 
+/** What a test learned of the account. */
+export type TestedAccount = {
+  readonly userId?: string
+  readonly role?: string
+  /** The account's own limit by `X-Rate-Limit`. */
+  readonly requestsPerMinute?: number
+}
+
 export type FinishedTest = {
   /** All checks, in the order in which they are shown. */
   readonly checks: readonly Check[]
-  readonly account: { readonly userId?: string; readonly role?: string; readonly requestsPerMinute?: number }
+  readonly account: TestedAccount
   /** The Secret as it was read for the test; undefined: it was not there. */
   readonly secret: SecretVersion | undefined
 }

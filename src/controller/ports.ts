@@ -3,9 +3,10 @@ import type { Credentials } from '../connector/credentials.ts'
 import type { Happening } from '../connector/events.ts'
 import type { Observed, SecretVersion } from '../connector/observed.ts'
 import type { RunNames } from '../connector/orders.ts'
-import type { RunOrders, Spent } from '../connector/run.ts'
+import type { RunOrders, Spending } from '../connector/run.ts'
 import type { Connector } from '../connector/schema.ts'
 import type { Check, Status } from '../connector/status.ts'
+import type { FinishedTest } from '../connector/tested.ts'
 
 export type ReadSecret = SecretVersion & { readonly data: Readonly<Record<string, string>> }
 
@@ -28,20 +29,16 @@ export type Kubernetes = {
   recordEvent(connector: Connector, happening: Happening): void
 }
 
-export type TestSpent = Omit<Spent, 'secondsAgo'>
-
-export type TestResult = {
-  readonly checks: readonly Check[]
-  readonly account: { readonly userId?: string; readonly role?: string; readonly requestsPerMinute?: number }
+export type TestResult = Pick<FinishedTest, 'checks' | 'account'> & {
   /** Requests made to the account, and those among them that an endpoint's own limit counts. */
-  readonly spent: readonly TestSpent[]
+  readonly spent: readonly Spending[]
 }
 
 export type Zendesk = {
   /** The connection test; what goes wrong is in its checks. Rejects only when `signal` is aborted. */
   test(connector: Connector, credentials: Credentials, signal: AbortSignal): Promise<TestResult>
   /** All that can be spent in a minute at this rate. */
-  fullySpent(requestsPerMinute: number): TestSpent[]
+  fullySpent(requestsPerMinute: number): Spending[]
   /** All checks of the connector as skipped but for the ones given. */
   withSkipped(checks: readonly Check[], connector: Connector): Check[]
 }

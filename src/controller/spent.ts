@@ -2,15 +2,14 @@
  * What each account has been asked in the last minute beside the runs' own books: by tests, and by runs of connectors
  * that are gone with their checkpoints. Runs are told, and count it as their own; tests keep to the rate among themselves.
  */
-import type { Spent } from '../connector/run.ts'
+import type { Spending, Spent } from '../connector/run.ts'
 import { HOLD_MS, WINDOW_MS } from '../connector/schedule.ts'
-import type { TestSpent } from './ports.ts'
 
 export type SpentLedger = {
   /** A test has ended. */
-  tested(account: string, spent: readonly TestSpent[]): void
+  tested(account: string, spent: readonly Spending[]): void
   /** A connector went, and what its last run had spent went with it: all of it, until its pods are gone. */
-  forgotten(account: string, all: readonly TestSpent[]): void
+  forgotten(account: string, all: readonly Spending[]): void
   /** Requests of the last minute by tests, by age. */
   byTests(account: string): Spent[]
   /** Requests of the last minute that a run must count. */
@@ -18,13 +17,13 @@ export type SpentLedger = {
 }
 
 /** `at`: milliseconds of the ledger's clock. */
-type Entry = { readonly at: number; readonly spent: readonly TestSpent[]; readonly byTest: boolean }
+type Entry = { readonly at: number; readonly spent: readonly Spending[]; readonly byTest: boolean }
 
 /**
  * `unknown` is assumed of each account at the start: an operator cannot know what the one before it did. `monotonic`:
  * milliseconds that never go back, since ages are all that counts: by a clock set back by an hour nobody could test for one.
  */
-export function createSpentLedger(monotonic: () => number, unknown: readonly TestSpent[]): SpentLedger {
+export function createSpentLedger(monotonic: () => number, unknown: readonly Spending[]): SpentLedger {
   const atStart: Entry = { at: monotonic(), spent: unknown, byTest: false }
   const accounts = new Map<string, Entry[]>()
 

@@ -5,9 +5,11 @@
 
 import type { Credentials } from '../connector/credentials.ts'
 import { isLasting } from '../connector/reasons.ts'
+import type { Spending } from '../connector/run.ts'
 import { MOST_PER_TEST } from '../connector/schedule.ts'
 import type { StreamName } from '../connector/schema.ts'
 import type { Check } from '../connector/status.ts'
+import type { TestedAccount } from '../connector/tested.ts'
 import { absence, explainForbidden, readActor } from './access.ts'
 import { ZendeskError } from './errors.ts'
 import { countCode } from './exchange.ts'
@@ -23,17 +25,8 @@ export type TestSubject = {
   readonly requestsPerMinute: number
 }
 
-export type TestedAccount = {
-  readonly userId?: string
-  readonly role?: string
-  /** The account's own limit by `X-Rate-Limit`. */
-  readonly requestsPerMinute?: number
-}
-
-export type TestSpent = { readonly requests: number; readonly endpoint?: string }
-
 /** All that one test can spend, for who cannot know what the last one did. */
-export const WHOLE_TEST: readonly TestSpent[] = [
+export const WHOLE_TEST: readonly Spending[] = [
   { requests: MOST_PER_TEST },
   ...ENDPOINT_LIMITS.map(({ endpoint }) => ({ requests: 1, endpoint })),
 ]
@@ -42,7 +35,7 @@ export type TestResult = {
   readonly checks: readonly Check[]
   readonly account: TestedAccount
   /** Requests made: they count against the account's budget, and those with an endpoint against its own. */
-  readonly spent: readonly TestSpent[]
+  readonly spent: readonly Spending[]
   /** Requests by the status code of their answer; `<error>`: there was none. */
   readonly codes: Readonly<Record<string, number>>
 }

@@ -1,5 +1,5 @@
 /** Zendesk's limits, as data: https://developer.zendesk.com/api-reference/introduction/rate-limits/ (D). */
-import type { Spent } from '../connector/run.ts'
+import type { Spending } from '../connector/run.ts'
 import type { Stated } from './courtesy.ts'
 
 /** A limit that Zendesk sets on one endpoint, beside the account's. */
@@ -27,7 +27,7 @@ export const ACCESS_LOGS: EndpointLimit = {
 export const ENDPOINT_LIMITS: readonly EndpointLimit[] = [INCREMENTAL_USERS, ACCESS_LOGS]
 
 /** All that can have been spent in a minute of which nothing is known. */
-export function fullySpent(requestsPerMinute: number): Omit<Spent, 'secondsAgo'>[] {
+export function fullySpent(requestsPerMinute: number): Spending[] {
   const ofEndpoints = ENDPOINT_LIMITS.map((limit) => ({
     requests: Math.min(limit.requestsPerMinute, requestsPerMinute),
     endpoint: limit.endpoint,

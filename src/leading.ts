@@ -7,7 +7,7 @@ import { createQueue, type QueueMetrics } from './controller/queue.ts'
 import { type Known, reconcile } from './controller/reconcile.ts'
 import { createSpentLedger } from './controller/spent.ts'
 import { createTurns } from './controller/turns.ts'
-import { isKubeError } from './kube/errors.ts'
+import { isKubeError, retryAfterMs } from './kube/errors.ts'
 import type { View } from './kube/view.ts'
 import { WHOLE_TEST } from './zendesk/connection-test.ts'
 
@@ -78,6 +78,7 @@ export function startLeading(options: LeadingOptions): Leading {
       const level = isKubeError(error, 'Conflict', 'NotLeader') ? 'debug' : 'error'
       log[level]({ connector: key, error, retryMs }, 'reconcile failed: tried again')
     },
+    retryAfterMs,
     metrics: metrics.queue,
     now,
     monotonic,

@@ -41,6 +41,8 @@ export type QueueOptions = {
   /** Works on a key; resolves with when to come back (the past: at once; undefined: when it is added again). */
   readonly work: (key: string) => Promise<Date | undefined>
   readonly onError: (key: string, error: unknown, retryMs: number) => void
+  /** How long the cause of an error asks to be left alone, in ms: the wait after it is added to that. Default: not at all. */
+  readonly retryAfterMs?: (error: unknown) => number
   readonly metrics: QueueMetrics
   readonly now: () => Date
   /** Milliseconds that never go back. */
@@ -54,7 +56,8 @@ const MOST_RETRY_MS = 5 * 60_000
 /** setTimeout takes no longer wait; who wakes too early finds nothing due and sleeps again. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
-export function createQueue({ workers, work, onError, metrics, now, monotonic, random }: QueueOptions): Queue {
+export function createQueue(options: QueueOptions): Queue {
+  const { workers, work, onError, retryAfterMs = () => 0, metrics, now, monotonic, random } = options
   /** Since when each key waits. */
   const lanes: Readonly<Record<Lane, Map<string, number>>> = { urgent: new Map(), routine: new Map() }
   /** Since when each key is worked on. */
@@ -143,7 +146,8 @@ export function createQueue({ workers, work, onError, metrics, now, monotonic, r
     } catch (error) {
       const failed = failures.get(key) ?? 0
       failures.set(key, failed + 1)
-      const retryMs = Math.round(random() * Math.min(MOST_RETRY_MS, FIRST_RETRY_MS * 2 ** failed))
+      const drawnMs = random() * Math.min(MOST_RETRY_MS, FIRST_RETRY_MS * 2 ** failed)
+      const retryMs = Math.round(retryAfterMs(error) + drawnMs)
       metrics.ended(took(), 'error')
       onError(key, error, retryMs)
       addAfter(key, retryMs)

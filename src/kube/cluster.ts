@@ -108,7 +108,8 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
     if (answer.statusCode < 300) return { body: answer.body, isProtobuf }
     if (answer.statusCode === 401) credentials.drop()
     const body = Buffer.from(await answer.body.bytes())
-    throw fromAnswer(answer.statusCode, isProtobuf ? decoded(body) : parsed(body.toString()))
+    const said = isProtobuf ? decoded(body) : parsed(body.toString())
+    throw fromAnswer(answer.statusCode, said, answer.headers['retry-after'])
   }
 
   return {

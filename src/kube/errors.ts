@@ -38,11 +38,14 @@ export class KubeError extends Error {
   override readonly name = 'KubeError'
   readonly reason: KubeReason
   readonly status: number | undefined
+  /** So long the server asks to be left alone, in ms; 0: it said nothing. */
+  readonly retryAfterMs: number
 
-  constructor(reason: KubeReason, message: string, status?: number) {
+  constructor(reason: KubeReason, message: string, status?: number, retryAfterMs = 0) {
     super(plainText(message, 300))
     this.reason = reason
     this.status = status
+    this.retryAfterMs = retryAfterMs
   }
 }
 
@@ -79,14 +82,31 @@ const byCode: Readonly<Record<number, KubeReason>> = {
   504: 'Timeout',
 }
 
-/** The error that an answer (HTTP status and body) or the ERROR event of a watch stands for. */
-export function fromAnswer(httpStatus: number, body: unknown): KubeError {
+/** What stands between us and an API server may say anything. */
+const LONGEST_RETRY_AFTER_S = 60
+
+/** Milliseconds until the next call, by the error's answer; 0: the server said nothing. */
+export function retryAfterMs(error: unknown): number {
+  return error instanceof KubeError ? error.retryAfterMs : 0
+}
+
+function waitAsked(header: unknown): number {
+  const seconds = typeof header === 'string' && /^\d{1,9}$/.test(header) ? Number(header) : 0
+  return Math.min(seconds, LONGEST_RETRY_AFTER_S) * 1000
+}
+
+/**
+ * The error that an answer (HTTP status, body, `Retry-After` where it counts seconds, as API servers do) or the ERROR event of
+ * a watch stands for.
+ */
+export function fromAnswer(httpStatus: number, body: unknown, retryAfter?: unknown): KubeError {
   const parsed = apiStatus.safeParse(body)
   const status = parsed.success ? parsed.data : apiStatus.parse({})
   // Protobuf has a code of 0 where JSON has none.
   const code = status.code || httpStatus
   const reason = REASONS.find((name) => name === status.reason) ?? byCode[code] ?? 'Other'
-  return new KubeError(reason, (reason === 'Invalid' ? invalid(status) : status.message) || `HTTP ${code}`, code)
+  const message = (reason === 'Invalid' ? invalid(status) : status.message) || `HTTP ${code}`
+  return new KubeError(reason, message, code, waitAsked(retryAfter))
 }
 
 // The server's own sentence about an invalid object quotes values of the request, up to whole pod templates.

@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster } from './cluster.ts'
 import { createDoor, type DoorOptions } from './door.ts'
-import { isKubeError, KubeError } from './errors.ts'
+import { isKubeError, KubeError, retryAfterMs } from './errors.ts'
 import { readFrame } from './frame.ts'
 import { createLists, type Lists } from './lists.ts'
 import { type Message, PROTOBUF } from './protobuf.ts'
@@ -139,6 +139,7 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     let version: string | undefined
     let failures = 0
     while (!signal.aborted) {
+      let askedMs = 0
       let began = Number.POSITIVE_INFINITY
       try {
         if (version === undefined || lists.isAsked()) version = await lists.fulfil(() => list(path, namespace, pulse))
@@ -153,18 +154,19 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
         if (lists.isAsked() && isKubeError(error, 'Aborted')) continue
         if (isKubeError(error, 'Gone')) version = undefined
         else onProblem(error)
+        askedMs = retryAfterMs(error)
       }
       pulse.beat()
       // Also a watch that the server ends well: one that is closed right after its first event must not spin. A list has no
       // age: one that takes long and fails is tried again by a server that can do no more as it is.
       if (performance.now() - began >= HEALTHY) failures = 0
-      else await pause(failures++)
+      else await pause(failures++, askedMs)
     }
   }
 
-  async function pause(failures: number): Promise<void> {
+  async function pause(failures: number, askedMs: number): Promise<void> {
     const longest = Math.min(LONGEST_PAUSE, 0.25 * SECOND * 2 ** Math.min(failures, 10))
-    await delay(Math.random() * longest, undefined, { signal }).catch(() => {})
+    await delay(askedMs + Math.random() * longest, undefined, { signal }).catch(() => {})
   }
 
   const loops = (options.namespaces ?? [undefined]).map((namespace) => {

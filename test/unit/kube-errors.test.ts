@@ -50,6 +50,17 @@ describe('an answer of the API server becomes a KubeError', () => {
     expect(everything(error)).not.toContain(canary)
   })
 
+  test.each([
+    ['1', 1_000],
+    ['30', 30_000],
+    ['86400', 60_000],
+    [undefined, 0],
+    ['Wed, 21 Oct 2026 07:28:00 GMT', 0],
+    [['1', '2'], 0],
+  ])('it says for how long the server asks to be left alone, a minute at most: %s', (header, wait) => {
+    expect(fromAnswer(429, { reason: 'TooManyRequests' }, header).retryAfterMs).toBe(wait)
+  })
+
   test('a body that is no Status is not quoted', () => {
     expect(everything(fromAnswer(502, undefined))).not.toContain(canary)
     expect(everything(fromAnswer(502, `<html>${canary}</html>`))).not.toContain(canary)

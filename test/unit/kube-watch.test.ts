@@ -77,7 +77,9 @@ const cluster: Cluster = {
   close: async () => {},
 }
 
-function begin(more: { namespaces?: string[]; onChange?: (key: string) => void } = {}): Collection<Kept> {
+function begin(
+  more: { namespaces?: string[]; onChange?: (key: string) => void; onProblem?: () => void } = {},
+): Collection<Kept> {
   return watchCollection<Kept>(cluster, {
     api: '/api/v1',
     plural: 'things',
@@ -208,6 +210,16 @@ test('a list that fails is tried again, for ever, and synced waits for it', asyn
   await begin().synced
   expect(problems).toEqual([refused, refused])
   expect(changes).toEqual(['a/x - -> x'])
+})
+
+test('an API server that asks to be left alone is', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+  const times: number[] = []
+  const busy = new KubeError('TooManyRequests', 'later', 429, 400)
+  lists = [busy, busy, listOf(5, [])]
+  await begin({ onProblem: () => times.push(performance.now()) }).synced
+  expect(times).toHaveLength(2)
+  expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(390)
 })
 
 test('a list that takes long to fail is tried again after a pause that grows, too', async () => {

@@ -146,6 +146,25 @@ test('tells how much waits, in which lane, how long it waited and took, and how 
   ])
 })
 
+test('whoever asks to be left alone is, and a drawn time longer', async () => {
+  const waits: number[] = []
+  const queue = createQueue({
+    workers: 1,
+    work: async () => {
+      throw new Error('later')
+    },
+    onError: (_key, _error, retryMs) => waits.push(retryMs),
+    retryAfterMs: (error) => (error instanceof Error && error.message === 'later' ? 60_000 : 0),
+    metrics: uncounted,
+    now: () => new Date(0),
+    monotonic: () => 0,
+    random: () => 0.5,
+  })
+  queue.add('a')
+  await expect.poll(() => waits, { interval: 1 }).toEqual([60_250])
+  await queue.shutDownWithDrain()
+})
+
 test('a key that overtakes was added once', async () => {
   let added = 0
   const ended = Promise.withResolvers<void>()

@@ -1,5 +1,5 @@
--- What Argo CD shows of a ZendeskConnector. It says the same as Flux does: Progressing where the operator is at it,
--- Degraded where nothing changes until someone acts.
+-- Health of a ZendeskConnector in Argo CD, consistent with Flux: Progressing while the operator is working on it, Degraded
+-- if it needs manual action.
 local health = { status = "Progressing", message = "Waiting for the operator." }
 
 local conditions = {}
@@ -22,12 +22,12 @@ local function because(name)
 end
 
 if obj.metadata.deletionTimestamp ~= nil then
-  health.message = "It is being deleted."
+  health.message = "The connector is being deleted."
 elseif obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then
   health.message = because("Reconciling") or "The operator has not seen this spec yet."
 elseif obj.spec.suspend then
   health.status = "Suspended"
-  health.message = "spec.suspend is true: no tests, no runs."
+  health.message = "spec.suspend is true: no tests or runs."
 elseif holds("Stalled") then
   health.status = "Degraded"
   health.message = because("Stalled")

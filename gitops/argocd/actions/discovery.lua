@@ -1,5 +1,5 @@
--- Which buttons a connector has. Tests and runs are asked for by annotations, which nothing in git contradicts; suspend and
--- resume change the spec: where git says spec.suspend, or an Application heals itself, git wins.
+-- Actions of a connector. Tests and runs are requested by annotations that are not in git. Suspend and resume change the
+-- spec: git wins if it sets spec.suspend or the Application has selfHeal.
 local suspended = obj.spec.suspend == true
 return {
   ["test-now"] = { disabled = suspended, displayName = "Test now" },

@@ -43,9 +43,14 @@ function ofZod(schema: z.ZodType): Schema {
 const condition = (type: string, field: string) => `.status.conditions[?(@.type=="${type}")].${field}`
 
 const columns = [
-  { name: 'Status', type: 'string', jsonPath: '.status.connection', description: 'The connection in one word.' },
+  { name: 'Status', type: 'string', jsonPath: '.status.connection', description: 'State of the connection.' },
   { name: 'Ready', type: 'string', jsonPath: condition('Ready', 'status'), description: 'Connected and syncing.' },
-  { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason'), description: 'Why, in one word.' },
+  {
+    name: 'Reason',
+    type: 'string',
+    jsonPath: condition('Ready', 'reason'),
+    description: 'Reason of the condition Ready.',
+  },
   {
     name: 'Last-Test',
     type: 'date',
@@ -56,7 +61,7 @@ const columns = [
     name: 'Last-Sync',
     type: 'date',
     jsonPath: '.status.sync.lastSuccessTime',
-    description: 'Last run that ended well.',
+    description: 'Last successful run.',
   },
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
   { name: 'Endpoint', type: 'string', jsonPath: '.spec.endpoint', priority: 1 },
@@ -104,7 +109,7 @@ export function customResourceDefinition(): Schema {
                 {
                   rule: 'self.metadata.name.size() <= 63',
                   message:
-                    'metadata.name must be no longer than 63 characters: it labels the Jobs and pods of the connector',
+                    'metadata.name must have at most 63 characters, because it is a label value of the Jobs and pods',
                 },
               ],
             },

@@ -17,16 +17,16 @@ export function reasonsPage(): string {
 
 <!-- Generated from src/connector/reasons.ts by \`npm run reference\`. Do not edit. -->
 
-A reason is one word in the column REASON, in conditions, checks and Events. The message beside it is one sentence that
-says what is wrong and what to do in your case. This page says what each word means.
+Reasons appear in the column REASON, and in conditions, checks and Events. The message next to a reason says what is wrong
+and what to do in your case. This page explains each reason.
 
 - Somebody must act: ${links(true)}
 - All others: ${links(false)}
 
 ## Somebody must act
 
-The condition \`Stalled\` is true. What is wrong stays until somebody acts: a changed spec or Secret is tested at once.
-Whatever is changed elsewhere, as in Zendesk, is found at the next interval, or at once when a test is asked for:
+The condition \`Stalled\` is true until the problem is fixed. A changed spec or Secret is tested immediately. Changes made
+elsewhere, such as in Zendesk, are noticed at the next interval, or immediately if you request a test:
 
 \`\`\`sh
 kubectl annotate zdc acme -n security --overwrite cloudapps.security/test-requested-at="$(date)"
@@ -36,20 +36,19 @@ ${sections(true).join('\n\n')}
 
 ## All others
 
-They are no failures, or they pass: what failed is tried again by itself. A connection without an answer is tried again
-after 10 s, 30 s, 1 min, and so on up to 15 min; the status changes with the third time. A run is tried again at the next
+These are not failures, or they are retried automatically. A connection without an answer is retried after 10 s, 30 s,
+1 min, and so on up to 15 min; the status changes after the third failure in a row. A run is retried at the next
 \`spec.sync.interval\`.
 
 ${sections(false).join('\n\n')}
 
 ## Events
 
-Events have these reasons and two more, neither of which is a failure. \`RunStarted\`: a run began, as the Job that is
-named. \`RunStopped\`: the Job of a run is gone without a report, since somebody deleted it; the next run goes on where it
-stopped.
+Events have these reasons and two more, neither of which is a failure. \`RunStarted\`: a run started; the message names its
+Job. \`RunStopped\`: the Job of a run was deleted before it reported; the next run continues where it stopped.
 `
 }
 
 function section(name: string, { means, cure }: Entry): string {
-  return [`### ${name}`, means, ...(cure === undefined ? [] : [`**Cure.** ${cure}`])].join('\n\n')
+  return [`### ${name}`, means, ...(cure === undefined ? [] : [`**Fix.** ${cure}`])].join('\n\n')
 }

@@ -15,9 +15,9 @@ type Field = { readonly path: string; readonly schema: Readonly<Record<string, u
 
 /** What a person asks for by an annotation. Others are not looked at. */
 const ANNOTATIONS = {
-  [TEST_REQUESTED_AT]: 'Tests the connection now, also beside a run.',
-  [SYNC_REQUESTED_AT]: 'Starts a run now, as soon as the run under way is over.',
-  [RESYNC_REQUESTED_AT]: 'Starts a run now that takes all snapshots anew.',
+  [TEST_REQUESTED_AT]: 'Tests the connection now, even during a run.',
+  [SYNC_REQUESTED_AT]: 'Starts a run now, or as soon as the active run ends.',
+  [RESYNC_REQUESTED_AT]: 'Starts a run now that retakes all snapshots.',
 }
 
 /** The whole page. */
@@ -29,38 +29,38 @@ export function referencePage(): string {
 
 <!-- Generated from src/connector/schema.ts and status.ts by \`npm run reference\`. Do not edit. -->
 
-\`${KIND}\`, \`apiVersion: ${GROUP}/${VERSION}\`, namespaced. Its short name is \`zdc\`, its category \`cloudapps\`. The same
-text is in the cluster: \`kubectl explain zendeskconnector.spec --recursive\`.
+\`${KIND}\`, \`apiVersion: ${GROUP}/${VERSION}\`, namespaced, short name \`zdc\`, category \`cloudapps\`. The same text
+is available in the cluster: \`kubectl explain zendeskconnector.spec --recursive\`.
 
-\`metadata.name\` is at most 63 characters long: it labels the Jobs and pods of the connector.
+\`metadata.name\` has at most 63 characters, because it is a label value of the connector's Jobs and pods.
 
 ## Spec
 
-${table(['field', 'type', 'default', 'what it says'], below('spec').map(specRow))}
+${table(['field', 'type', 'default', 'description'], below('spec').map(specRow))}
 
 ## Status
 
-The operator writes it, and nobody else. \`status.conditions\` has \`Ready\`, \`Connected\` and \`Synced\` always, and
-\`Reconciling\` or \`Stalled\` only when true; [design.md](design.md#reconcile) says when. Reasons are in
+Only the operator writes the status. \`status.conditions\` always has \`Ready\`, \`Connected\` and \`Synced\`, and
+\`Reconciling\` or \`Stalled\` only while true; [design.md](design.md#reconcile) says when. Reasons are in
 [reasons.md](reasons.md).
 
-${table(['field', 'type', 'what it says'], below('status').map(statusRow))}
+${table(['field', 'type', 'description'], below('status').map(statusRow))}
 
 ## Annotations
 
-Each new value acts once. Any text will do; the time is a good one. Handled values are in the status.
+Each new value takes effect once. Any text works, such as the current time. The status contains the handled values.
 
 ${table(
-  ['annotation', 'what it does'],
+  ['annotation', 'description'],
   Object.entries(ANNOTATIONS).map(([name, what]) => [`\`${name}\``, what]),
 )}
 
 ## Columns
 
-What \`kubectl get zdc\` prints, and what \`kubectl get zdc -o wide\` adds.
+The columns of \`kubectl get zdc\` and \`kubectl get zdc -o wide\`.
 
 ${table(
-  ['column', 'printed', 'field', 'what it says'],
+  ['column', 'printed', 'field', 'description'],
   columns.map(({ name, priority, jsonPath, description }) => [
     name.toUpperCase(),
     priority === 1 ? 'with `-o wide`' : 'always',
@@ -130,7 +130,7 @@ function typeOf(schema: Readonly<Record<string, unknown>>): string {
   if (type === 'integer') return `integer${range(minimum, maximum)}`
   if (type === 'string') return format === 'date-time' ? 'time' : `string${range(minLength, maxLength, ' characters')}`
   if (type === 'array' && isRecord(items)) {
-    const set = schema['x-kubernetes-list-type'] === 'set' ? ', each once' : ''
+    const set = schema['x-kubernetes-list-type'] === 'set' ? ', unique' : ''
     return `list${range(minItems, maxItems)}${set}, of ${isRecord(items.properties) ? 'objects' : typeOf(items)}`
   }
   return String(type)
@@ -147,7 +147,7 @@ function range(from: unknown, to: unknown, unit = ''): string {
 /** What a column without words of its own shows: a field of ours, or when the object was made. */
 function describedAt(fields: readonly Field[], jsonPath: string): string {
   const path = jsonPath.slice(1).replace(/\[[^\]]*\]/, '[]')
-  return String(fields.find((one) => one.path === path)?.schema.description ?? 'When it was created.')
+  return String(fields.find((one) => one.path === path)?.schema.description ?? 'Creation time.')
 }
 
 /** A bar within a cell would end it. */

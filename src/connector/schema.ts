@@ -22,12 +22,12 @@ const endpoint = withRules(
     {
       rule: `self.matches('${zendeskHost.source.replaceAll('\\', '\\\\')}')`,
       message:
-        'must be the address of one Zendesk account in lower case, such as acme.zendesk.com: no https://, port, path or user name',
+        'must be the host of one Zendesk account in lower case, such as acme.zendesk.com, without https://, port, path or user name',
       holds: (value) => zendeskHost.test(value),
     },
   ],
-  [{ rule: 'self == oldSelf', message: 'cannot be changed: another account is another connector' }],
-).describe('Address of the Zendesk account, such as acme.zendesk.com. Cannot be changed.')
+  [{ rule: 'self == oldSelf', message: 'is immutable: create another connector for another account' }],
+).describe('Host of the Zendesk account, such as acme.zendesk.com. Immutable.')
 
 const objectName = (what: string) =>
   withRules(z.string().max(253), [
@@ -48,10 +48,10 @@ export type StreamName = z.output<typeof streamName>
 const fileSink = z
   .object({
     claimName: objectName('PersistentVolumeClaim').describe(
-      'Name of a PersistentVolumeClaim in the same namespace that is mounted into the sync pod.',
+      'Name of a PersistentVolumeClaim in the same namespace, to mount into the sync pod.',
     ),
   })
-  .describe('Files on a PersistentVolumeClaim: gzip-compressed NDJSON, each created once and never changed.')
+  .describe('Writes immutable files of gzip-compressed NDJSON to a PersistentVolumeClaim.')
 
 const secretOf = (keys: string) =>
   z.object({ name: objectName('Secret').describe('Name of the Secret, in the same namespace.') }).describe(keys)
@@ -74,61 +74,58 @@ const matching = (pattern: RegExp, longest: number, message: string) =>
 
 const s3Sink = z
   .object({
-    bucket: matching(bucketName, 63, 'must be the name of a bucket, such as security-data').describe(
-      'The bucket; it must be there.',
+    bucket: matching(bucketName, 63, 'must be a valid bucket name, such as security-data').describe(
+      'Name of an existing bucket.',
     ),
-    prefix: matching(objectPrefix, 512, 'must not begin or end with a slash, nor hold spaces')
+    prefix: matching(objectPrefix, 512, 'must not start or end with a slash, or contain spaces')
       .optional()
-      .describe('Put before the names of the objects.'),
+      .describe('Prefix of the object keys.'),
     region: z.string().min(1).max(64).default('us-east-1').describe('Region of the bucket.'),
     endpoint: matching(
       bareOrigin,
       512,
-      'must be like https://minio.storage.svc:9000: a scheme, a host and a port at most',
+      'must be a scheme, a host and optionally a port, such as https://minio.storage.svc:9000',
     )
       .optional()
-      .describe('Address of an S3-compatible store. Default: AWS.'),
-    pathStyle: z.boolean().default(false).describe('The bucket is named in the path, as most other stores want it.'),
+      .describe('URL of an S3-compatible store. Default: AWS.'),
+    pathStyle: z.boolean().default(false).describe('Use path-style addressing, as most stores other than AWS require.'),
     secretRef: secretOf(
-      'Secret with the keys accessKeyId, secretAccessKey and, for temporary ones, sessionToken. Default: what the pod finds around it, such as IRSA.',
+      'Secret with the keys accessKeyId, secretAccessKey and, for temporary credentials, sessionToken. Default: the credentials of the pod, such as IRSA.',
     ).optional(),
   })
-  .describe('Objects in S3 or a store that keeps to its conditional writes: gzip-compressed NDJSON, never overwritten.')
+  .describe(
+    'Writes immutable objects of gzip-compressed NDJSON to S3, or to a compatible store that honours conditional writes.',
+  )
 
 const httpSink = withRules(
   z.object({
     url: matching(
       bareUrl,
       1024,
-      'must begin with http:// or https:// and hold no user, password or fragment: credentials go into the Secret, as headers',
-    ).describe('Where batches are posted to.'),
-    format: z
-      .enum(['NDJSON', 'JSONArray', 'SplunkHEC'])
-      .default('NDJSON')
-      .describe('How the records of a batch are put together.'),
-    gzip: z.boolean().default(true).describe('Batches are compressed.'),
+      'must start with http:// or https:// and not contain a user, password or fragment: put credentials into the Secret, as headers',
+    ).describe('URL to post batches to.'),
+    format: z.enum(['NDJSON', 'JSONArray', 'SplunkHEC']).default('NDJSON').describe('Format of a batch.'),
+    gzip: z.boolean().default(true).describe('Compress batches.'),
     acknowledge: z
       .boolean()
       .default(false)
-      .describe('With SplunkHEC: a batch counts only when the indexers have acknowledged it.'),
-    secretRef: secretOf(
-      'Secret whose keys are names of headers, and whose values are theirs, such as Authorization.',
-    ).optional(),
+      .describe('With SplunkHEC: a batch counts only once the indexers have acknowledged it.'),
+    secretRef: secretOf('Secret whose keys and values are sent as HTTP headers, such as Authorization.').optional(),
   }),
   [
     {
       rule: "!self.acknowledge || self.format == 'SplunkHEC'",
-      message: 'acknowledge needs the format SplunkHEC: no other one knows acknowledgements',
+      message: 'acknowledge requires the format SplunkHEC',
       holds: ({ acknowledge, format }) => !acknowledge || format === 'SplunkHEC',
     },
   ],
 ).describe(
-  'Batches of at most 1 MB to an HTTP collector. Each arrives at least once; records carry the same uid each time.',
+  'Posts batches of at most 1 MB to an HTTP collector. Delivery is at least once; repeated records have the same uid.',
 )
 
 const stdoutSink = z
   .object({})
-  .describe("The sync pod's standard output, for a log collector. Records may repeat when a pod dies.")
+  .describe("Writes to the sync pod's standard output, for a log collector. No delivery guarantee if a pod dies.")
 
 const SINKS = ['file', 's3', 'http', 'stdout'] as const
 
@@ -146,7 +143,7 @@ const sink = withRules(
       holds: (value) => Object.values(value).filter((one) => one !== undefined).length === 1,
     },
   ],
-).describe('Where records go: exactly one of the following.')
+).describe('Where to write records: exactly one of the following.')
 
 /** Without these a record could not be told apart, put in its place or understood: no actor means Zendesk itself. */
 const NEVER_REDACTED = ['id', 'action', 'actor_id', 'source_type', 'created_at', 'updated_at', 'timestamp']
@@ -154,17 +151,23 @@ const NEVER_REDACTED = ['id', 'action', 'actor_id', 'source_type', 'created_at',
 const redact = withRules(asSet(z.array(z.string().min(1).max(64)).max(32).default([])), [
   {
     rule: `self.all(name, !(name in [${NEVER_REDACTED.map((name) => `'${name}'`).join(', ')}]))`,
-    message: `cannot name ${NEVER_REDACTED.join(', ')}: a record is nothing without them`,
+    message: `cannot name ${NEVER_REDACTED.join(', ')}, which every record needs`,
     holds: (names) => !names.some((name) => NEVER_REDACTED.includes(name)),
   },
-]).describe('Fields of Zendesk that are never stored, such as email, phone, ip_address: null stands in their place.')
+]).describe(
+  'Zendesk fields whose values are replaced with null before records are stored, such as email, phone, ip_address.',
+)
 
 const sync = z
   .object({
-    interval: durationBetween('1m', '168h').default('15m').describe('Least time between the starts of two sync runs.'),
+    interval: durationBetween('1m', '168h')
+      .default('15m')
+      .describe('Minimum time between the starts of two sync runs.'),
     lookback: durationBetween('1m', '8760h')
       .default('168h')
-      .describe('How far before the first run activities are read. Later changes touch only streams not read yet.'),
+      .describe(
+        'How far back the first run reads activities. Later changes only affect streams that were not read yet.',
+      ),
     streams: asSet(
       z
         .array(streamName)
@@ -172,12 +175,12 @@ const sync = z
         .max(STREAMS.length)
         .default([...USUAL_STREAMS]),
     ).describe(
-      'What is read. Users: as they stand, and each change. AuditLogs (Enterprise plans) and AccessLogs (add-on): activities. All others: as they stand, once a day.',
+      'Streams to read. Users: current state and every change. AuditLogs (Enterprise plans) and AccessLogs (add-on): activities. All others: a daily snapshot.',
     ),
     sink,
     redact,
   })
-  .describe('What is read, how often, and where it goes.')
+  .describe('What to read, how often, and where to write it.')
 
 export const spec = z
   .object({
@@ -186,7 +189,7 @@ export const spec = z
       .min(1)
       .max(128)
       .optional()
-      .describe('Name shown to people, also for activities of Zendesk itself. Default: metadata.name.'),
+      .describe('Display name, also used for activities of Zendesk itself. Default: metadata.name.'),
     endpoint,
     secretRef: z
       .object({ name: objectName('Secret').describe('Name of the Secret, in the same namespace.') })
@@ -200,10 +203,10 @@ export const spec = z
           .min(10)
           .max(2500)
           .default(200)
-          .describe('Most requests in any 60 seconds. Zendesk shares the limit of an account among all its clients.'),
+          .describe('Maximum number of requests in any 60 seconds. All clients of a Zendesk account share its limit.'),
       })
       .prefault({})
-      .describe('How much of the account’s API budget this connector may use.'),
+      .describe('How much of the account’s API rate limit this connector may use.'),
     connectionTest: z
       .object({
         interval: durationBetween('1m', '168h')
@@ -211,11 +214,11 @@ export const spec = z
           .describe('Time between routine connection tests. A successful sync run counts as one.'),
       })
       .prefault({})
-      .describe('How often the connection is tested.'),
+      .describe('How often to test the connection.'),
     sync,
-    suspend: z.boolean().default(false).describe('Stops tests and runs; a running run ends cleanly.'),
+    suspend: z.boolean().default(false).describe('Stops tests and runs; an active run ends cleanly.'),
   })
-  .describe('The account, the credentials, the budget and the sink.')
+  .describe('Account, credentials, rate limit and sink.')
 export type Spec = z.output<typeof spec>
 
 /** Annotations with which a person asks for something; each new value acts once. */

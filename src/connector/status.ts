@@ -28,10 +28,10 @@ const text = (most: number) =>
 const sentence = text(LONGEST)
 
 export const check = z.object({
-  name: text(64).describe('What was checked: Endpoint, Secret, Token, Admin, a stream, RateLimit.'),
-  result: z.enum(['Passed', 'Failed', 'Skipped', 'Unknown']).describe('Unknown: Zendesk gave no answer.'),
-  reason: reason.optional().describe('Why it did not pass, in one word.'),
-  message: sentence.optional().describe('Why it did not pass and what to do, in one sentence.'),
+  name: text(64).describe('Name of the check: Endpoint, Secret, Token, Admin, a stream, or RateLimit.'),
+  result: z.enum(['Passed', 'Failed', 'Skipped', 'Unknown']).describe('Unknown: Zendesk did not answer.'),
+  reason: reason.optional().describe('Why the check did not pass.'),
+  message: sentence.optional().describe('Why the check did not pass, and what to do.'),
 })
 export type Check = z.output<typeof check>
 
@@ -40,58 +40,58 @@ export const condition = z.object({
   status: z.enum(['True', 'False', 'Unknown']),
   observedGeneration: z.int().min(0).optional(),
   lastTransitionTime: time.describe('When the status last changed.'),
-  reason: text(64).describe('Why, in one word.'),
-  message: sentence.describe('Why and what to do, in one sentence.'),
+  reason: text(64).describe('Reason of the status.'),
+  message: sentence.describe('Explanation of the reason, and what to do.'),
 })
 export type Condition = z.output<typeof condition>
 
 export const streamProgress = z.object({
-  name: text(64).describe('The stream.'),
-  records: count.describe('Records published since the chain began.'),
-  newestRecordTime: time.optional().describe('Time of the newest record published.'),
-  complete: z.boolean().describe('False while the first reading goes on.'),
+  name: text(64).describe('Name of the stream.'),
+  records: count.describe('Records published since the start of the chain.'),
+  newestRecordTime: time.optional().describe('Time of the newest published record.'),
+  complete: z.boolean().describe('False until the stream was read completely for the first time.'),
 })
 export type StreamProgress = z.output<typeof streamProgress>
 
 const activeRun = z.object({
-  id: text(253).describe('Identity of the run.'),
+  id: text(253).describe('ID of the run.'),
   job: text(253).describe('Name of its Job.'),
   startTime: time,
-  progress: sentence.optional().describe('How far the run has come.'),
-  percent: z.int().min(0).max(100).optional().describe('How much of the run is done; an estimate.'),
-  estimatedCompletionTime: time.optional().describe('When the run may be done; an estimate.'),
-  waitingFor: sentence.optional().describe('What the run waits for just now.'),
-  progressTime: time.optional().describe('When the progress was written here.'),
+  progress: sentence.optional().describe('Progress of the run.'),
+  percent: z.int().min(0).max(100).optional().describe('Estimated progress of the run in percent.'),
+  estimatedCompletionTime: time.optional().describe('Estimated end of the run.'),
+  waitingFor: sentence.optional().describe('What the run is currently waiting for.'),
+  progressTime: time.optional().describe('When the progress was last updated.'),
 })
 
 const lastRun = z.object({
-  id: text(253).describe('Identity of the run.'),
+  id: text(253).describe('ID of the run.'),
   result: z.enum(['Succeeded', 'MoreToDo', 'Failed', 'Stopped']),
   reason: reason.optional(),
   message: sentence.optional(),
   startTime: time.optional(),
   endTime: time.optional(),
   records: count.describe('Records published by the run.'),
-  requests: count.describe('Requests made to Zendesk by the run, those for tokens included.'),
+  requests: count.describe('Requests made to Zendesk by the run, including token requests.'),
   throttled: count.describe('Requests that Zendesk answered with 429.'),
   throttledSeconds: z
     .int()
     .min(0)
     .optional()
-    .describe('Time spent waiting because Zendesk, or other clients of the account, asked for it.'),
-  late: count.optional().describe('Activities that surfaced after younger ones had been read.'),
-  rejected: count.optional().describe('Records that the sink refuses for good.'),
+    .describe('Time spent waiting because Zendesk, or other clients of the account, required it.'),
+  late: count.optional().describe('Activities that Zendesk served after newer ones had been read.'),
+  rejected: count.optional().describe('Records that the sink permanently rejected.'),
 })
 export type LastRun = z.output<typeof lastRun>
 
 export const connectionTestStatus = z.object({
   lastTime: time.optional().describe('When the last test ended.'),
   consecutiveFailures: count.describe(
-    'Tests in a row that ended in the same way, which is not well: failed, or without an answer.',
+    'Consecutive tests that ended in the same bad way: failed, or without an answer.',
   ),
-  reasonSince: time.optional().describe('Since when tests end with the reason they end with now.'),
+  reasonSince: time.optional().describe('When tests started to end with the current reason.'),
   testedGeneration: z.int().optional().describe('metadata.generation that was tested.'),
-  testedAfterRun: text(253).optional().describe('The last run that had ended when the test began.'),
+  testedAfterRun: text(253).optional().describe('The last run that had ended when the test started.'),
   testedSecrets: z
     .array(
       z.object({
@@ -102,61 +102,58 @@ export const connectionTestStatus = z.object({
     )
     .max(8)
     .optional()
-    .describe('The Secrets as they were tested; without a uid: not there.'),
-  checks: z.array(check).max(32).optional().describe('The checks of the last test, in their order.'),
+    .describe('Versions of the tested Secrets; without a uid, the Secret did not exist.'),
+  checks: z.array(check).max(32).optional().describe('Checks of the last test, in order.'),
 })
 export type ConnectionTestStatus = z.output<typeof connectionTestStatus>
 
 export const syncStatus = z.object({
-  lastSlot: upTo(2e9)
-    .optional()
-    .describe('Number of the last run that was started: each number starts one Job at most.'),
+  lastSlot: upTo(2e9).optional().describe('Number of the last started run; each number starts at most one Job.'),
   lastStartTime: time.optional().describe('When the last run was started.'),
-  lastSuccessTime: time.optional().describe('When a run last ended well.'),
-  resyncTime: time.optional().describe('When a resync was last asked for: snapshots that began before are taken anew.'),
-  sinkSecret: text(128).optional().describe("Version of the sink's Secret that the last run was started with."),
+  lastSuccessTime: time.optional().describe('When a run last succeeded.'),
+  resyncTime: time.optional().describe('When a resync was last requested; snapshots that started earlier are retaken.'),
+  sinkSecret: text(128).optional().describe("Version of the sink's Secret at the start of the last run."),
   waiting: z
     .object({ since: time, for: z.enum(['Account', 'Cluster']) })
     .optional()
-    .describe('The next run waits for its turn: for another run of its account to end, or for any in the cluster.'),
-  activeRun: activeRun.optional().describe('The run under way.'),
+    .describe('The next run waits for another run to end: one of its account, or any in the cluster.'),
+  activeRun: activeRun.optional().describe('The active run.'),
   lastRun: lastRun.optional().describe('The last run that ended.'),
   streams: z
     .array(streamProgress)
     .max(32)
     .optional()
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
-    .describe('How far each stream has come.'),
+    .describe('Progress of each stream.'),
 })
 export type SyncStatus = z.output<typeof syncStatus>
 
 export const status = z
   .object({
-    observedGeneration: z
-      .int()
-      .default(-1)
-      .describe('metadata.generation that this status speaks of; -1 before the first.'),
-    connection: z.enum(['Pending', 'Connected', 'Error']).default('Pending').describe('The connection in one word.'),
+    observedGeneration: z.int().default(-1).describe('metadata.generation that this status refers to; -1 initially.'),
+    connection: z.enum(['Pending', 'Connected', 'Error']).default('Pending').describe('State of the connection.'),
     account: z
       .object({
         subdomain: text(63),
-        userId: text(32).optional().describe('Id of the user behind the OAuth client.'),
+        userId: text(32).optional().describe('ID of the user of the OAuth client.'),
         role: text(64).optional().describe('Role of that user.'),
-        requestsPerMinute: count.optional().describe("The account's own limit, as Zendesk last stated it."),
+        requestsPerMinute: count.optional().describe("The account's own limit, as last reported by Zendesk."),
       })
       .optional()
-      .describe('The Zendesk account as the last test saw it.'),
+      .describe('The Zendesk account, as seen by the last test.'),
     connectionTest: connectionTestStatus.optional().describe('The last connection test.'),
-    sync: syncStatus.optional().describe('The runs and how far they have come.'),
-    lastHandledTestRequest: text(256).optional().describe('Handled value of the annotation test-requested-at.'),
-    lastHandledSyncRequest: text(256).optional().describe('Handled value of the annotation sync-requested-at.'),
-    lastHandledResyncRequest: text(256).optional().describe('Handled value of the annotation resync-requested-at.'),
+    sync: syncStatus.optional().describe('Runs and their progress.'),
+    lastHandledTestRequest: text(256).optional().describe('Last handled value of the annotation test-requested-at.'),
+    lastHandledSyncRequest: text(256).optional().describe('Last handled value of the annotation sync-requested-at.'),
+    lastHandledResyncRequest: text(256)
+      .optional()
+      .describe('Last handled value of the annotation resync-requested-at.'),
     conditions: z
       .array(condition)
       .max(16)
       .optional()
       .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
-      .describe('Ready, Connected and Synced; Reconciling or Stalled only when true.'),
+      .describe('Ready, Connected and Synced; Reconciling or Stalled only while true.'),
   })
-  .describe('What the operator knows of the connection and its runs.')
+  .describe('Observed state of the connection and its runs.')
 export type Status = z.output<typeof status>

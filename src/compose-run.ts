@@ -75,5 +75,5 @@ function lastWait(monotonic: () => number) {
 function credentialsFrom(data: Readonly<Record<string, string>>): Credentials {
   const credentials = readCredentials('of the connector', data)
   if ('clientId' in credentials) return credentials
-  throw new ZendeskError('SecretKeyMissing', credentials.message ?? 'The Secret lacks a key.')
+  throw new ZendeskError('SecretKeyMissing', credentials.message ?? 'A key of the Secret is missing.')
 }

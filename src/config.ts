@@ -11,7 +11,7 @@ const level = z.enum(LOG_LEVELS).default('info')
 
 const proxy = optional.refine((value) => value === undefined || isBareProxy(value), {
   message:
-    'must be like http://proxy:3128, and must not carry a user or password: it would be readable in every Job; use a proxy that trusts the network',
+    'must be like http://proxy:3128, without user or password, which every Job would expose; use a proxy that needs none',
 })
 
 function isBareProxy(url: string): boolean {
@@ -66,5 +66,5 @@ export function readEnvironment<T>(schema: z.ZodType<T>, environment: NodeJS.Pro
   })
   if (result.success) return result.data
   const issues = result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)
-  throw new UsageError(`The environment is not right: ${issues.join('; ')}.`)
+  throw new UsageError(`Invalid environment: ${issues.join('; ')}.`)
 }

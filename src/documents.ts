@@ -45,13 +45,13 @@ export function readDocuments(
     if (broken !== undefined) {
       // Only the code: the parser's message may quote the text, which may be a Secret.
       problem(
-        broken.code === 'DUPLICATE_KEY' ? 'A key stands twice: remove one.' : `This is not YAML (${broken.code}).`,
+        broken.code === 'DUPLICATE_KEY' ? 'Duplicate key: remove one.' : `Invalid YAML (${broken.code}).`,
         broken.pos[0],
       )
       continue
     }
     const value = plainValue(document)
-    if (value === undefined) problem('This is not YAML that can be read: look at its aliases.', start)
+    if (value === undefined) problem('Invalid YAML: check its aliases.', start)
     else objects.push(...objectsIn(value.value, document, at))
   }
   return { objects, problems }

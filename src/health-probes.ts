@@ -51,7 +51,7 @@ export function serveProbes(at: BindAddress, { healthz, readyz, logLevel, log }:
     if (pathname === '/healthz') return give(response, asked('healthz', healthz, isVerbose))
     if (pathname === '/readyz') return give(response, asked('readyz', readyz, isVerbose))
     if (pathname === LEVEL_PATH) return give(response, await levelAsked(request, logLevel))
-    give(response, { status: 404, text: `Look at /healthz, /readyz or ${LEVEL_PATH}.\n` })
+    give(response, { status: 404, text: `Not found: use /healthz, /readyz or ${LEVEL_PATH}.\n` })
   })
 }
 
@@ -62,7 +62,7 @@ function judged(probe: Probe): string | undefined {
   try {
     return probe()
   } catch {
-    return 'the check itself failed: this is a defect'
+    return 'the check itself failed: this is a bug'
   }
 }
 
@@ -70,7 +70,7 @@ const wanted = z.object({ level: z.enum(LOG_LEVELS) })
 
 async function levelAsked(request: IncomingMessage, level: LogLevel): Promise<Answer> {
   if (!isLoopback(request.socket.remoteAddress)) {
-    return { status: 403, text: 'Only from the loopback of the pod: use kubectl port-forward.\n' }
+    return { status: 403, text: 'Only allowed from loopback: use kubectl port-forward.\n' }
   }
   if (request.method === 'PUT') {
     const body = wanted.safeParse(await bodyOf(request))

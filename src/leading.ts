@@ -103,7 +103,7 @@ export function startLeading(options: LeadingOptions): Leading {
     stuck: () => {
       const oldest = Math.min(...queue.running(), queue.len() > 0 ? queue.lastMoved() : Number.POSITIVE_INFINITY)
       const seconds = Math.round((monotonic() - oldest) / 1000)
-      return seconds * 1000 < STUCK_MS ? undefined : `work on a connector has neither begun nor ended for ${seconds} s`
+      return seconds * 1000 < STUCK_MS ? undefined : `no reconcile has started or ended for ${seconds} s`
     },
     ended: ended.promise,
   }

@@ -61,7 +61,7 @@ async function prepare(
   const store = fileCheckpoint(folder)
   const { checkpoint } = await store.read().catch(() => {
     throw new UsageError(
-      `${folder} holds no checkpoint that this version can read: remove it, and the run goes on where the files end.`,
+      `${folder} contains no checkpoint that this version can read: remove it, and the run continues from the files.`,
     )
   })
   const slot = (checkpoint?.holder?.slot ?? 0) + 1
@@ -106,7 +106,7 @@ async function folderFor(root: string, below: readonly string[]): Promise<string
     await access(folder, constants.W_OK)
     return folder
   } catch (error) {
-    throw new UsageError(`${root} cannot be written (${codeOf(error)}): name another folder with --out.`)
+    throw new UsageError(`${root} is not writable (${codeOf(error)}): choose another folder with --out.`)
   }
 }
 
@@ -114,10 +114,10 @@ async function folderFor(root: string, below: readonly string[]): Promise<string
 function chosen(connectors: readonly ConnectorManifest[], name: string | undefined): readonly ConnectorManifest[] {
   const keys = connectors.map((one) => keyOf({ metadata: { name: one.name, namespace: namespaceOf(one) } }))
   const twice = keys.find((key, index) => keys.indexOf(key) !== index)
-  if (twice !== undefined) throw new UsageError(`${twice} stands in the manifests twice: remove one.`)
+  if (twice !== undefined) throw new UsageError(`The manifests contain ${twice} twice: remove one.`)
   const found = connectors.filter((one, index) => name === undefined || name === one.name || name === keys[index])
   if (found.length > 0) return found
-  throw new UsageError(`There is no connector ${name} among the manifests: there are ${keys.join(', ')}.`)
+  throw new UsageError(`The manifests contain no connector ${name}, only ${keys.join(', ')}.`)
 }
 
 /** As kubectl has it. */

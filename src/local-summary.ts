@@ -14,7 +14,7 @@ export type LocalRun = {
   readonly exitCode: ExitCode
 }
 
-const HEAD = ['STREAM', 'NEW', 'IN ALL', 'LATE', 'REQUESTS', 'BYTES', 'COMPLETE', 'NEWEST']
+const HEAD = ['STREAM', 'NEW', 'TOTAL', 'LATE', 'REQUESTS', 'BYTES', 'COMPLETE', 'NEWEST']
 const NUMERIC = [1, 2, 3, 4, 5]
 
 export function asTable({ name, endpoint, files, report, exitCode }: LocalRun): string {
@@ -40,7 +40,7 @@ export function asTable({ name, endpoint, files, report, exitCode }: LocalRun): 
     size(report.bytes),
   ]
   const took = inWords(Date.parse(endTime) - Date.parse(startTime))
-  const waited = throttledSeconds > 0 ? `, ${inWords(throttledSeconds * 1000)} of it because Zendesk asked for it` : ''
+  const waited = throttledSeconds > 0 ? `, ${inWords(throttledSeconds * 1000)} of it waiting for Zendesk` : ''
   return [
     `${name}  ${endpoint}: ${verdict(report)}`,
     '',
@@ -64,9 +64,9 @@ function verdict({ result, reason, message }: Report): string {
 
 /** Nothing that was published is lost: what to do about the rest. */
 function hint({ result }: Report, exitCode: ExitCode): string[] {
-  if (exitCode === EXIT.fenced) return ['Another process works in this folder, and goes on from here.']
-  if (result === 'MoreToDo') return ['There is more to do: run the same command again, it goes on from here.']
-  return exitCode === EXIT.ok ? [] : ['Nothing is lost: the same command goes on from here.']
+  if (exitCode === EXIT.fenced) return ['Another process is working in this folder and continues from here.']
+  if (result === 'MoreToDo') return ['There is more to do: run the same command again to continue.']
+  return exitCode === EXIT.ok ? [] : ['Nothing is lost: run the same command again to continue.']
 }
 
 export function asJson(runs: readonly LocalRun[]): string {

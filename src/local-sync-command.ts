@@ -28,9 +28,7 @@ export async function runLocalSync(options: LocalSyncOptions, environment: NodeJ
     now: () => new Date(),
     quiet: options.quiet === true,
   })
-  const signal = whenStopped(() =>
-    bar.keep('Stopping: what was read is published first, which takes up to ten seconds.\n'),
-  )
+  const signal = whenStopped(() => bar.keep('Stopping: publishing what was read, which takes up to ten seconds.\n'))
   const egress = { httpsProxy: config.HTTPS_PROXY, noProxy: config.NO_PROXY }
   const shared = { bar, log: createLogger(config.LOG_LEVEL, above(bar)), signal, egress }
 
@@ -47,7 +45,7 @@ export async function runLocalSync(options: LocalSyncOptions, environment: NodeJ
 }
 
 function destination({ orders, files, sinkOfManifest }: LocalJob): string {
-  return `${orders.connector}: records go to ${files}, and not to the ${sinkOfManifest} sink of the manifest.\n`
+  return `${orders.connector}: records go to ${files} instead of the manifest's ${sinkOfManifest} sink.\n`
 }
 
 type Shared = {

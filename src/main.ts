@@ -7,43 +7,41 @@ import { createLogger } from './logger.ts'
 import { keepMemorySmall } from './memory.ts'
 
 const program = new Command('zendesk-connector')
-  .description('Connects Zendesk accounts to security tooling, declaratively.')
+  .description('Connects Zendesk accounts to security tooling.')
   .exitOverride()
   .showHelpAfterError()
 
 program
   .command('operator')
-  .description('Run the Kubernetes operator: test connections, start sync runs, write statuses.')
+  .description('Run the Kubernetes operator: test connections, start sync runs, update statuses.')
   .addOption(
-    new Option('--image <image>', 'image of the sync pods: the same as the operator’s own')
-      .env('IMAGE')
-      .makeOptionMandatory(),
+    new Option('--image <image>', 'image of the sync pods: that of the operator').env('IMAGE').makeOptionMandatory(),
   )
-  .option('--kubeconfig <file>', 'kubeconfig to use; default: the cluster that this runs in')
+  .option('--kubeconfig <file>', 'kubeconfig to use; default: in-cluster configuration')
   .option('--namespace <name...>', 'namespaces to watch; default: all')
-  .option('--no-leader-elect', 'write without being elected: for a single replica only')
+  .option('--no-leader-elect', 'run without leader election; for a single replica only')
   .option('--leader-election-id <name>', 'name of the Lease', 'zendesk-connector')
-  .option('--leader-election-namespace <name>', 'namespace of the Lease; default: the one that this runs in')
-  .addOption(new Option('--metrics-bind-address <address>', 'where /metrics is served; 0: nowhere').default(':8080'))
+  .option('--leader-election-namespace <name>', 'namespace of the Lease; default: that of the pod')
+  .addOption(new Option('--metrics-bind-address <address>', 'address to serve /metrics; 0: disabled').default(':8080'))
   .addOption(
-    new Option('--health-probe-bind-address <address>', 'where /healthz and /readyz are served; 0: nowhere').default(
+    new Option('--health-probe-bind-address <address>', 'address to serve /healthz and /readyz; 0: disabled').default(
       ':8081',
     ),
   )
-  .option('--no-per-connector-metrics', 'tell sums in /metrics instead of one series for each connector')
+  .option('--no-per-connector-metrics', 'export sums in /metrics instead of series per connector')
   .addOption(
-    new Option('--max-concurrent-tests <count>', 'connection tests at a time, one of each account')
+    new Option('--max-concurrent-tests <count>', 'maximum parallel connection tests; at most one per account')
       .default(20)
       .argParser(positive),
   )
   .addOption(
-    new Option('--max-concurrent-runs <count>', 'sync runs at a time in the whole cluster, one of each account')
+    new Option('--max-concurrent-runs <count>', 'maximum parallel sync runs in the cluster; at most one per account')
       .default(50)
       .argParser(positive),
   )
   .option(
     '--sync-pod <file>',
-    'YAML or JSON: resources of sync pods, where they run, what their image is pulled with, labels and annotations',
+    'YAML or JSON file with resources, scheduling, image pull settings, labels and annotations of sync pods',
   )
   .action(async (options) => {
     keepMemorySmall()
@@ -54,20 +52,18 @@ program
 program
   .command('sync')
   .description(
-    'Run sync runs with no cluster, from manifests (-f) into a folder (--out); without -f: the one run whose orders the operator wrote into the environment.',
+    'Run syncs without a cluster, from manifests (-f) to a folder (--out); without -f: the run that the operator defined in the environment.',
   )
   .option('-f, --filename <file>', 'manifests with ZendeskConnectors and their Secrets; - for standard input')
-  .option('--out <folder>', 'folder for records and checkpoints; the next run goes on from there')
-  .option('--connector <name>', 'only this one of the manifests')
-  .option('--client-id <id>', 'identifier of the OAuth client, instead of a Secret among the manifests')
-  .option('--client-secret-file <file>', 'file that holds the client’s secret; - for standard input')
-  .option('--resync', 'take all snapshots anew')
+  .option('--out <folder>', 'folder for records and checkpoints; the next run continues from there')
+  .option('--connector <name>', 'run only this connector')
+  .option('--client-id <id>', 'identifier of the OAuth client, instead of a Secret in the manifests')
+  .option('--client-secret-file <file>', 'file with the client secret; - for standard input')
+  .option('--resync', 'retake all snapshots')
+  .addOption(new Option('-o, --output <format>', 'format of the summary').choices(['table', 'json']).default('table'))
+  .option('--quiet', 'print only the summary, no progress')
   .addOption(
-    new Option('-o, --output <format>', 'how the summary is printed').choices(['table', 'json']).default('table'),
-  )
-  .option('--quiet', 'no progress, only the summary')
-  .addOption(
-    new Option('--kubeconfig <file>', 'without -f: kubeconfig to use; default: the cluster that this runs in').env(
+    new Option('--kubeconfig <file>', 'without -f: kubeconfig to use; default: in-cluster configuration').env(
       'KUBECONFIG',
     ),
   )
@@ -78,7 +74,7 @@ program
       process.exitCode = await runSyncCommand(options, process.env)
     } else {
       const { filename, out } = options
-      if (filename === undefined || out === undefined) throw new UsageError('-f and --out go together.')
+      if (filename === undefined || out === undefined) throw new UsageError('-f and --out must be used together.')
       const { runLocalSync } = await import('./local-sync-command.ts')
       process.exitCode = await runLocalSync(options, process.env)
     }
@@ -87,18 +83,18 @@ program
 program
   .command('test')
   .description(
-    'Test what manifests describe, with no cluster: whether the API server would take them, and whether Zendesk answers. Exits 0 when all is well, 1 when not.',
+    'Test manifests without a cluster: whether the API server would accept them, and whether the connection to Zendesk works. Exits 0 on success, 1 on failure.',
   )
   .requiredOption(
     '-f, --filename <path...>',
-    'manifests with ZendeskConnectors and their Secrets: files, folders with all *.yaml, *.yml, *.json below; - for standard input',
+    'manifests with ZendeskConnectors and their Secrets: files, or folders (*.yaml, *.yml, *.json, recursive); - for standard input',
   )
-  .option('--offline', 'ask everything but Zendesk')
-  .option('--allow-missing-secrets', 'with --offline: a Secret that is not among the manifests is a warning only')
-  .option('--client-id <id>', 'identifier of the OAuth client, instead of a Secret among the manifests')
-  .option('--client-secret-file <file>', 'file that holds the client’s secret; - for standard input')
+  .option('--offline', 'run all checks except those that contact Zendesk')
+  .option('--allow-missing-secrets', 'with --offline: only warn about Secrets that are not in the manifests')
+  .option('--client-id <id>', 'identifier of the OAuth client, instead of a Secret in the manifests')
+  .option('--client-secret-file <file>', 'file with the client secret; - for standard input')
   .addOption(
-    new Option('-o, --output <format>', 'how the result is printed: github are annotations of a pull request')
+    new Option('-o, --output <format>', 'format of the result; github: annotations for pull requests')
       .choices(['table', 'json', 'junit', 'github'])
       .default('table'),
   )
@@ -110,14 +106,14 @@ program
 program
   .command('status')
   .description(
-    'Show one connector of a cluster: its connection, streams, the run under way, and what comes next. It looks at the cluster of your kubeconfig’s current context, as kubectl does, and changes nothing.',
+    'Show one connector of a cluster: its connection, streams, active run, and what comes next. Read-only; uses the current context of your kubeconfig, as kubectl does.',
   )
-  .argument('<name>', 'the ZendeskConnector')
-  .option('-n, --namespace <name>', 'its namespace; default: the context’s')
+  .argument('<name>', 'name of the ZendeskConnector')
+  .option('-n, --namespace <name>', 'namespace; default: that of the context')
   .option('--kubeconfig <file>', 'kubeconfig to use; default: KUBECONFIG, then ~/.kube/config')
-  .option('--context <name>', 'context of the kubeconfig; default: the current one')
-  .option('-w, --watch', 'follow it until Ctrl-C')
-  .addOption(new Option('-o, --output <format>', 'how it is printed').choices(['table', 'json']).default('table'))
+  .option('--context <name>', 'kubeconfig context; default: the current one')
+  .option('-w, --watch', 'watch until Ctrl-C')
+  .addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json']).default('table'))
   .action(async (name, options) => {
     const { runStatusCommand } = await import('./status-command.ts')
     process.exitCode = await runStatusCommand(name, options, process.env)
@@ -125,7 +121,7 @@ program
 
 function positive(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1) throw new UsageError(`${text} is not a count.`)
+  if (!Number.isSafeInteger(value) || value < 1) throw new UsageError(`${text} is not a positive integer.`)
   return value
 }
 
@@ -138,7 +134,7 @@ try {
     process.stderr.write(`${error.message}\n`)
     process.exitCode = EXIT.usage
   } else {
-    createLogger('error').error({ error }, 'unexpected error: this is a defect')
+    createLogger('error').error({ error }, 'unexpected error: this is a bug')
     process.exitCode = EXIT.software
   }
 }

@@ -18,7 +18,7 @@ export type Source = {
 /** Each file once, in the order in which they are named; those of a folder by name. @throws UsageError in one sentence. */
 export async function readSources(filenames: readonly string[]): Promise<readonly Source[]> {
   const sources = new Map<string, Source>()
-  if (filenames.filter((name) => name === '-').length > 1) throw new UsageError('Standard input can be read once only.')
+  if (filenames.filter((name) => name === '-').length > 1) throw new UsageError('Standard input can only be read once.')
   for (const name of filenames) {
     for (const source of name === '-' ? [await fromStandardInput()] : await fromPath(name)) {
       const key = source.name === STANDARD_INPUT ? '-' : resolve(source.name)
@@ -38,7 +38,7 @@ async function fromPath(name: string): Promise<readonly Source[]> {
     return [{ name, text: await readable(name, () => readFile(name, 'utf8')), found: false }]
   }
   const files = await readable(name, () => manifestsBelow(name))
-  if (files.length === 0) throw new UsageError(`${name} holds no file that ends in .yaml, .yml or .json.`)
+  if (files.length === 0) throw new UsageError(`${name} contains no .yaml, .yml or .json file.`)
   const sources: Source[] = []
   // One after another: so many files may not be open at a time.
   for (const file of files) {

@@ -28,7 +28,7 @@ export type Input = {
 export async function readInput(options: InputOptions): Promise<Input> {
   const manifests = readManifests(await readSources([options.filename]))
   const connectors = mustBeRight(manifests)
-  if (connectors.length === 0) throw new UsageError(`${nameOf(options.filename)} holds no ${KIND}.`)
+  if (connectors.length === 0) throw new UsageError(`${nameOf(options.filename)} contains no ${KIND}.`)
   const given = await secretFromOptions(options, [options.filename])
   return {
     connectors,
@@ -36,7 +36,7 @@ export async function readInput(options: InputOptions): Promise<Input> {
       const data = given ?? secretOf(manifests, connector, connector.spec.secretRef.name)?.data
       if (data !== undefined) return data
       throw new UsageError(
-        `The Secret ${connector.spec.secretRef.name} of ${connector.name} is not among the manifests: add it, or give --client-id and --client-secret-file.`,
+        `The Secret ${connector.spec.secretRef.name} of ${connector.name} is not in the manifests: add it, or pass --client-id and --client-secret-file.`,
       )
     },
   }
@@ -48,7 +48,7 @@ const nameOf = (filename: string) => (filename === '-' ? 'standard input' : file
 export async function secretFromOptions({ clientId, clientSecretFile }: ClientOptions, filenames: readonly string[]) {
   if (clientId === undefined && clientSecretFile === undefined) return undefined
   if (clientId === undefined || clientSecretFile === undefined) {
-    throw new UsageError('--client-id and --client-secret-file go together.')
+    throw new UsageError('--client-id and --client-secret-file must be used together.')
   }
   if (clientSecretFile === '-' && filenames.includes('-')) {
     throw new UsageError('Standard input can be the manifests or the secret, not both.')

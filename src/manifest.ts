@@ -35,7 +35,7 @@ const named = z.object({ metadata: z.object({ name: z.string(), namespace: z.str
 
 const base64 = /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const encoded = z.string().refine((text) => base64.test(text.replaceAll(/[\r\n]/g, '')), {
-  message: 'must be base64: plain text goes into stringData',
+  message: 'must be base64: put plain text into stringData',
 })
 const secretManifest = named.extend({
   data: z.record(z.string(), encoded).nullish(),
@@ -115,11 +115,11 @@ function readConnector({ value, placeOf }: Located, apiVersion: string): FoundCo
     wrong.push({ level: 'error', message, place: placeOf(path) })
   }
   if (apiVersion !== `${GROUP}/${VERSION}`) {
-    refuse(['apiVersion'], `${apiVersion} is not known here: use ${GROUP}/${VERSION}.`)
+    refuse(['apiVersion'], `${apiVersion} is unknown: use ${GROUP}/${VERSION}.`)
   }
   const parsed = manifest.safeParse(withoutNulls(value))
   for (const { path, message } of parsed.error?.issues ?? []) refuse(path, `${path.join('.')}: ${message}.`)
-  for (const path of unknownFields(value)) refuse(path, `There is no field ${path.join('.')}: unknown field.`)
+  for (const path of unknownFields(value)) refuse(path, `Unknown field ${path.join('.')}: remove or correct it.`)
   return {
     name: typeof metadata.name === 'string' ? metadata.name : '(without a name)',
     namespace: typeof metadata.namespace === 'string' ? metadata.namespace : undefined,

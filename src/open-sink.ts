@@ -35,11 +35,11 @@ export async function openSink(orders: RunOrders, surroundings: SinkSurroundings
     return found
   }
   if ('secret' in sink && sink.secret && secretFolder === undefined) {
-    throw new UsageError(`SINK_SECRET_DIR is not set: the ${sink.kind} sink has a Secret.`)
+    throw new UsageError(`SINK_SECRET_DIR is not set, but the ${sink.kind} sink has a Secret.`)
   }
   switch (sink.kind) {
     case 'file':
-      if (folder === undefined) throw new UsageError('SINK_DIR is not set: the file sink needs a folder.')
+      if (folder === undefined) throw new UsageError('SINK_DIR is not set, but the file sink needs a folder.')
       return createFileSink({ root: folder, claimName: sink.claimName, namespace, connector })
     case 's3': {
       const { createS3Sink } = await import('./sync/sinks/s3.ts')
@@ -78,4 +78,4 @@ export async function openSink(orders: RunOrders, surroundings: SinkSurroundings
 }
 
 const secretIsMissing =
-  "The sink's Secret is not there, or empty: create it with the keys that the sink wants, or correct the sink's secretRef."
+  "The sink's Secret is missing or empty: create it with the keys that the sink needs, or correct the sink's secretRef."

@@ -160,7 +160,7 @@ const unopposed: Leadership = {
 async function electionNamespace({ leaderElectionNamespace, kubeconfig }: OperatorOptions): Promise<string> {
   const namespace = leaderElectionNamespace ?? (kubeconfig === undefined ? await ownNamespace() : undefined)
   if (namespace !== undefined) return namespace
-  throw new UsageError('Name the namespace of the Lease with --leader-election-namespace, or use --no-leader-elect.')
+  throw new UsageError('Set the namespace of the Lease with --leader-election-namespace, or use --no-leader-elect.')
 }
 
 /** Rejects when the signal is aborted. */

@@ -34,9 +34,7 @@ export async function personalCluster(
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error))
   }
-  throw new UsageError(
-    'There is no kubeconfig: name one with --kubeconfig or KUBECONFIG, or put one at ~/.kube/config, where kubectl looks too.',
-  )
+  throw new UsageError('No kubeconfig found: set --kubeconfig or KUBECONFIG, or create ~/.kube/config.')
 }
 
 /** Those of KUBECONFIG that are there, as kubectl has it; otherwise the one at its usual place. */

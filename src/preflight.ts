@@ -85,7 +85,7 @@ function examination(name: string, remarks: readonly Remark[], reason?: Reason):
 function checkName(found: FoundConnector, { connectors }: Manifests): Examination {
   const alike = connectors.find(({ name, namespace }) => name === found.name && namespace === found.namespace)
   if (alike === undefined || alike === found) return examination('Name', [])
-  const message = `${fullName(found)} stands at ${where(alike.placeOf([]))} as well: remove one, or name it otherwise.`
+  const message = `${fullName(found)} is also defined at ${where(alike.placeOf([]))}: remove or rename one.`
   return examination('Name', [{ level: 'error', message, place: found.placeOf(['metadata', 'name']) }])
 }
 
@@ -97,7 +97,7 @@ const CHECKS = {
     const [other] = sharers
     if (other === undefined) return examination('Account', [])
     const rate = [found, ...sharers].reduce((sum, one) => sum + (one.spec?.rateLimit.requestsPerMinute ?? 0), 0)
-    const message = `${spec.endpoint} is also the account of ${fullName(other)} (${where(other.placeOf([]))}): one operator syncs them one after another; of operators that do not know of each other their rates add up to ${rate} requests per minute.`
+    const message = `${spec.endpoint} is also the account of ${fullName(other)} (${where(other.placeOf([]))}): one operator syncs them one at a time; with separate operators their limits add up to ${rate} requests per minute.`
     return examination('Account', [{ level: 'warning', message, place: found.placeOf(['spec', 'endpoint']) }])
   },
   Sink: (given: Given): Examination => {
@@ -108,7 +108,7 @@ const CHECKS = {
         ({ name, namespace }) => name === file.claimName && namespace === found.namespace,
       )
       if (isThere) return examination('Sink', [])
-      const message = `The PersistentVolumeClaim ${file.claimName} is not among the manifests: it must be in the cluster.`
+      const message = `The PersistentVolumeClaim ${file.claimName} is not in the manifests: it must exist in the cluster.`
       const place = found.placeOf(['spec', 'sync', 'sink', 'file', 'claimName'])
       return examination('Sink', [{ level: 'notice', message, place }])
     }
@@ -132,17 +132,17 @@ function checkSecret(check: string, { found, manifests, options }: Given, { name
   const secret = secretOf(manifests, found, name)
   if (secret === undefined) {
     const level = options.missingSecrets
-    const message = `The Secret ${name} is not among the manifests${elsewhere(name, manifests)}: add it, or an ExternalSecret or SealedSecret that makes it. Where it is made otherwise, say so by --allow-missing-secrets.`
+    const message = `The Secret ${name} is not in the manifests${elsewhere(name, manifests)}: add it, or an ExternalSecret or SealedSecret that creates it, or use --allow-missing-secrets.`
     return examination(check, [{ level, message, place }], 'SecretNotFound')
   }
   const missing = keys.find((key) => secret.keys?.includes(key) === false)
   if (missing !== undefined) {
-    const message = `The Secret ${name} (${where(secret.place)}) has no key ${missing}, or it is empty: add it.`
+    const message = `The key ${missing} of the Secret ${name} (${where(secret.place)}) is missing or empty: add it.`
     return examination(check, [{ level: 'error', message, place: secret.place }], 'SecretKeyMissing')
   }
   if (secret.by === undefined) return examination(check, [])
   const unread = secret.keys === undefined && keys.length > 0 ? `, with the keys ${keys.join(' and ')}` : ''
-  const message = `The Secret ${name} is to be made by ${secret.by} (${where(secret.place)})${unread}: what it will hold is not checked.`
+  const message = `The Secret ${name} will be created by ${secret.by} (${where(secret.place)})${unread}: its content is not checked.`
   return examination(check, [{ level: 'warning', message, place }])
 }
 
@@ -150,7 +150,7 @@ function checkSecret(check: string, { found, manifests, options }: Given, { name
 function elsewhere(name: string, { secrets }: Manifests): string {
   const other = secrets.find((one: FoundSecret) => one.name === name)
   if (other === undefined) return ''
-  return ` of its namespace (one of that name stands in ${other.namespace ?? 'no namespace'}, ${where(other.place)})`
+  return ` of its namespace (one exists in ${other.namespace ?? 'no namespace'}, ${where(other.place)})`
 }
 
 /** `namespace/name`, as far as it is written. */

@@ -62,7 +62,7 @@ export function createProgressBar(output: Output, { terminal, now, quiet }: Prog
       if (terminal) {
         draw(barLines(name, progress, parts, (output.columns || ENDLESS) - 1))
       } else if (at >= shown.nextAt) {
-        const waits = progress.waitingFor === undefined ? '' : `; waits: ${progress.waitingFor}`
+        const waits = progress.waitingFor === undefined ? '' : `; waiting: ${progress.waitingFor}`
         output.write(`${name}: ${parts.join(', ')}${waits}\n`)
         shown = { name, nextAt: at + LINE_EVERY_MS }
       }
@@ -88,7 +88,7 @@ function barLines(name: string, { percent, waitingFor }: Progress, parts: readon
   }
   const room = Math.min(BAR.most, width - text.length - 4)
   const bar = percent === undefined || room < BAR.least ? '' : `  [${filled(percent, room)}]`
-  const waits = waitingFor === undefined ? [] : [`${' '.repeat(name.length)}  waits: ${waitingFor}`]
+  const waits = waitingFor === undefined ? [] : [`${' '.repeat(name.length)}  waiting: ${waitingFor}`]
   return [name + bar + text.slice(name.length), ...waits].map((line) => line.slice(0, width))
 }
 

@@ -18,7 +18,7 @@ export function bindAddress(text: string): BindAddress | undefined {
   const [, host = '', digits = ''] = /^(.*):(\d{1,5})$/.exec(text) ?? []
   const bare = host.replace(/^\[(.*)\]$/, '$1')
   if (digits === '' || Number(digits) > 65_535 || (bare !== '' && !isIP(bare))) {
-    throw new UsageError(`${text} is not an address to listen at: write :8080, 127.0.0.1:8080, or 0 for none.`)
+    throw new UsageError(`${text} is not a valid listen address: use :8080, 127.0.0.1:8080, or 0 to disable.`)
   }
   return { ...(bare !== '' && { host: bare }), port: Number(digits) }
 }
@@ -28,7 +28,7 @@ export function serve(at: BindAddress, flag: string, listener: RequestListener):
   const server = createServer(listener)
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new UsageError(`Nothing can be served at port ${at.port} (${error.code}): see ${flag}.`)),
+      reject(new UsageError(`Cannot listen on port ${at.port} (${error.code}): see ${flag}.`)),
     )
     server.listen(at, () => {
       const { address, port } = server.address() as AddressInfo
@@ -46,7 +46,7 @@ export function serve(at: BindAddress, flag: string, listener: RequestListener):
 /** Serves `/metrics`, compressed for who accepts it: of ten thousand connectors it is tens of megabytes. */
 export function serveMetrics(metrics: Metrics, at: BindAddress): Promise<Server> {
   return serve(at, '--metrics-bind-address', ({ url, headers }, response) => {
-    if (url?.split('?')[0] !== '/metrics') return void response.writeHead(404).end('Look at /metrics.\n')
+    if (url?.split('?')[0] !== '/metrics') return void response.writeHead(404).end('Not found: use /metrics.\n')
     const text = Readable.from(metrics.text(), { objectMode: false })
     const isCompressed = /\bgzip\b/.test(headers['accept-encoding'] ?? '')
     response.writeHead(200, {

@@ -61,7 +61,7 @@ async function read({ cluster, namespace, name }: Subject): Promise<Connector> {
   return parsed(await cluster.request('GET', pathOf(API, namespace, PLURAL, name)))
 }
 
-const UNREADABLE = 'was written for another version of this program, which cannot read it: use the operator’s own.'
+const UNREADABLE = 'was written for another version of this program: use the version of the operator.'
 
 function parsed(raw: unknown): Connector {
   const { data } = connectorSchema.safeParse(raw)
@@ -150,13 +150,13 @@ function sentence(error: unknown, { namespace, name }: Subject): string {
   if (error instanceof Unreadable) return `${who} ${error.message}`
   if (error instanceof Deleted) return `${who} was deleted.`
   if (isKubeError(error, 'NotFound')) {
-    return `There is no ZendeskConnector ${plainText(name, 256)} in the namespace ${plainText(namespace, 256)}: see kubectl get zdc --all-namespaces.`
+    return `ZendeskConnector ${plainText(name, 256)} does not exist in the namespace ${plainText(namespace, 256)}: see kubectl get zdc --all-namespaces.`
   }
   if (isKubeError(error, 'Forbidden')) {
-    return `You may not read ${who}: ask for the verbs get, list and watch on zendeskconnectors.cloudapps.security.`
+    return `You are not allowed to read ${who}: you need the verbs get, list and watch on zendeskconnectors.cloudapps.security.`
   }
-  if (isKubeError(error, 'Unauthorized')) return 'The cluster does not know you: log in again, as for kubectl.'
-  if (error instanceof KubeError) return `The cluster cannot be asked: ${error.message}.`
+  if (isKubeError(error, 'Unauthorized')) return 'Not authenticated to the cluster: log in again, as for kubectl.'
+  if (error instanceof KubeError) return `Cannot query the cluster: ${error.message}.`
   throw error
 }
 

@@ -40,10 +40,10 @@ export function statusLine(connector: Connector): string {
   const { activeRun, lastRun, streams: of = [], waiting } = status.sync ?? {}
   const run =
     activeRun === undefined
-      ? [waiting && 'the next run waits for its turn', lastRun && `last run ${lastRun.result}`]
+      ? [waiting && 'the next run is waiting', lastRun && `last run ${lastRun.result}`]
       : [
           `running${activeRun.percent === undefined ? '' : `, ${activeRun.percent} %`}`,
-          activeRun.waitingFor && `waits: ${activeRun.waitingFor}`,
+          activeRun.waitingFor && `waiting: ${activeRun.waitingFor}`,
         ]
   const records = of.reduce((sum, one) => sum + one.records, 0)
   const parts = [
@@ -73,8 +73,8 @@ function state({ spec, metadata }: Connector, status: Status): { text: string; c
   const ready = status.conditions?.find(({ type }) => type === 'Ready')
   const suspended = spec.suspend ? ', suspended' : ''
   const isOld = status.observedGeneration < metadata.generation && ready !== undefined
-  const late = isOld ? ' (The latest change of the spec is not tested yet.)' : ''
-  const why = ready === undefined ? ': the operator has not seen it yet' : ` (${ready.reason}): ${ready.message}`
+  const late = isOld ? ' (The latest spec change is not tested yet.)' : ''
+  const why = ready === undefined ? ': not seen by the operator yet' : ` (${ready.reason}): ${ready.message}`
   const colour = { True: 'green', False: 'red', Unknown: 'yellow' } as const
   return { text: `${status.connection}${suspended}${why}${late}`, colour: colour[ready?.status ?? 'Unknown'] }
 }
@@ -142,7 +142,7 @@ function running(
   return [
     ['Running', `${bar}for ${ago(startTime, now)}${done}`],
     ...(progress === undefined ? [] : [['', progress] as const]),
-    ...(waitingFor === undefined ? [] : [['', paint(`waits: ${waitingFor}`, 'yellow')] as const]),
+    ...(waitingFor === undefined ? [] : [['', paint(`waiting: ${waitingFor}`, 'yellow')] as const]),
   ]
 }
 

@@ -60,7 +60,7 @@ export async function runSyncCommand(
 function readOrders(value: unknown): RunOrders {
   const orders = runOrders.safeParse(value)
   if (orders.success) return orders.data
-  throw new UsageError(`RUN_ORDERS is not right: ${z.prettifyError(orders.error)}`)
+  throw new UsageError(`Invalid RUN_ORDERS: ${z.prettifyError(orders.error)}`)
 }
 
 function storeIn(cluster: Cluster, { namespace, checkpoint: name }: RunOrders): CheckpointStore {

@@ -10,13 +10,13 @@ import { codeOf } from './sync/create-file.ts'
 /** @throws UsageError with a line for each thing that is wrong, naming the field. */
 export async function readSyncPod(file: string): Promise<PodTemplate> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new UsageError(`${file} cannot be read (${codeOf(error)}): --sync-pod names the file for sync pods.`)
+    throw new UsageError(`${file} cannot be read (${codeOf(error)}): check --sync-pod.`)
   })
   const { objects, problems } = readDocuments(text, file)
   if (problems.length > 0) throw new UsageError(problems.map(inOneLine).join('\n'))
   const [object, ...more] = objects
   if (object === undefined || more.length > 0)
-    throw new UsageError(`${file} must hold one object with the fields of sync pods.`)
+    throw new UsageError(`${file} must contain one object with the settings of sync pods.`)
   const parsed = podTemplate.safeParse(withoutNulls(object.value))
   if (parsed.success) return parsed.data
   const wrong = parsed.error.issues.flatMap(sentences)
@@ -32,7 +32,7 @@ function sentences(issue: z.core.$ZodIssue): Wrong[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const inside = [...path, key]
-      return { path: inside, message: `There is no field ${inside.join('.')} that can be set of sync pods.` }
+      return { path: inside, message: `${inside.join('.')} is not a setting of sync pods.` }
     })
   }
   // What is wrong with a key, and not with what it stands for.

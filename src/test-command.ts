@@ -32,12 +32,12 @@ export async function runTestCommand(options: TestOptions, environment: NodeJS.P
   const { HTTPS_PROXY: httpsProxy, NO_PROXY: noProxy } = readEnvironment(commonEnvironment, environment)
   const { offline = false, allowMissingSecrets = false } = options
   if (allowMissingSecrets && !offline) {
-    throw new UsageError('--allow-missing-secrets needs --offline: Zendesk can only be asked with a Secret.')
+    throw new UsageError('--allow-missing-secrets requires --offline: testing Zendesk needs the Secret.')
   }
   const manifests = readManifests(await readSources(options.filename))
   const { problems, connectors } = manifests
   if (connectors.length === 0 && problems.every(({ level }) => level !== 'error')) {
-    throw new UsageError(`${options.filename.map(nameOf).join(', ')}: there is no ${KIND}.`)
+    throw new UsageError(`${options.filename.map(nameOf).join(', ')}: no ${KIND} found.`)
   }
   const secret = await secretFromOptions(options, options.filename)
   const examined = preflight(manifests, {
@@ -88,7 +88,7 @@ async function connectionTest(one: Examined, spec: Spec, egress: Egress): Promis
 function untestable(secret: Examination, { place }: Examined): Examination {
   if (secret.reason === 'SecretKeyMissing') return secret
   const why = secret.remarks[0] ?? { message: 'Its Secret cannot be read.', place }
-  const message = `${why.message.replace(/\.$/, '')}; to test it now give --client-id and --client-secret-file, to leave Zendesk out --offline.`
+  const message = `${why.message.replace(/\.$/, '')}; to test it now use --client-id and --client-secret-file, to skip Zendesk use --offline.`
   return {
     ...secret,
     result: 'Failed',

@@ -12,7 +12,7 @@ export function readCredentials(name: string, data: Readonly<Record<string, stri
       name: 'Secret',
       result: 'Failed',
       reason: 'SecretNotFound',
-      message: `The Secret ${name} is not there: create it with the keys clientId and clientSecret, or correct spec.secretRef.name.`,
+      message: `The Secret ${name} does not exist: create it with the keys clientId and clientSecret, or correct spec.secretRef.name.`,
     }
   }
   const missing = KEYS.find((key) => (data[key] ?? '').trim() === '')
@@ -21,7 +21,7 @@ export function readCredentials(name: string, data: Readonly<Record<string, stri
       name: 'Secret',
       result: 'Failed',
       reason: 'SecretKeyMissing',
-      message: `The Secret ${name} has no key ${missing}, or it is empty: add it.`,
+      message: `The key ${missing} of the Secret ${name} is missing or empty: add it.`,
     }
   }
   return { clientId: (data.clientId ?? '').trim(), clientSecret: (data.clientSecret ?? '').trim() }

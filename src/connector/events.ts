@@ -36,14 +36,14 @@ function runEnded(before: Status | undefined, after: Status): Happening[] {
     return [{ type: 'Warning', reason: last.reason ?? 'RunFailed', message: last.message ?? 'The run failed.' }]
   }
   if (last.result === 'Stopped') {
-    return [{ type: 'Normal', reason: 'RunStopped', message: `The run was stopped: Job ${last.id} is gone.` }]
+    return [{ type: 'Normal', reason: 'RunStopped', message: `The run was stopped: Job ${last.id} was deleted.` }]
   }
   const more = last.result === 'MoreToDo' ? ', more to do' : ''
   return [
     {
       type: 'Normal',
       reason: 'RunSucceeded',
-      message: `Run published ${last.records} records with ${last.requests} requests${more}: Job ${last.id}.`,
+      message: `The run published ${last.records} records with ${last.requests} requests${more}: Job ${last.id}.`,
     },
   ]
 }

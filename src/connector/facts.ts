@@ -122,26 +122,26 @@ function ended(
   const why = run.pods.at(-1)?.termination ?? run.failure ?? 'no reason given'
   const cure =
     why === 'OOMKilled'
-      ? 'its pod needs more memory than its limit, so raise that (sync.resources of the chart)'
+      ? "raise its pod's memory limit (sync.resources of the chart)"
       : 'see the log of its pod'
   return {
     ...common,
     result: 'Failed',
     reason: 'RunFailed',
-    message: `The run ended without a report (${short(why)}): ${cure}; it is tried again at the next interval.`,
+    message: `The run ended without a report (${short(why)}): ${cure}; the next run starts at the next interval.`,
   }
 }
 
 /** A run whose pod did not start in time, with the scheduler's or the kubelet's own reason. */
 export function notStarted({ run, creationTime, pods }: ObservedRun, now: Date): LastRun {
-  const why = pods.at(-1)?.waiting ?? 'no pod was made or scheduled: see the events of its Job'
+  const why = pods.at(-1)?.waiting ?? 'no pod was created or scheduled: see the events of its Job'
   return { ...withoutReport(run, creationTime, now), message: `The run's pod did not start (${short(why)}): ${remedy}` }
 }
 
 /** A run whose node does not answer any more. */
 export function lostRun({ run, creationTime }: Pick<ObservedRun, 'run' | 'creationTime'>, now: Date): LastRun {
   const message =
-    "The node of the run's pod does not answer, and the pod cannot be deleted: the next run goes on without it at the next interval; remove the node, or taint it node.kubernetes.io/out-of-service, if it stays away."
+    "The node of the run's pod does not respond, and the pod cannot be deleted: if the node does not return, delete it or taint it node.kubernetes.io/out-of-service; the next run continues without the pod at the next interval."
   return { ...withoutReport(run, creationTime, now), reason: 'RunFailed', message }
 }
 
@@ -149,10 +149,10 @@ export function lostRun({ run, creationTime }: Pick<ObservedRun, 'run' | 'creati
 export function refusedRun(run: string, why: string, now: Date): LastRun {
   // The name is another each time, the trouble is the same.
   const lasting = short(why.replaceAll(run, 'JOB'))
-  return { ...withoutReport(run, now, now), message: `The cluster refuses the run's Job (${lasting}): ${remedy}` }
+  return { ...withoutReport(run, now, now), message: `The API server rejected the run's Job (${lasting}): ${remedy}` }
 }
 
-const remedy = 'mend what keeps it, the next run is tried at the next interval.'
+const remedy = 'fix the cause; the next run starts at the next interval.'
 
 function withoutReport(run: string, startTime: Date, now: Date): LastRun {
   return {

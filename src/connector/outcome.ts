@@ -27,7 +27,7 @@ export function outcomeOf(checks: readonly Check[]): Outcome {
 /** What is to be done once is said once: of several streams that fail alike, the first speaks for all. */
 function withAlike(message: string, alike: readonly Check[]): string {
   if (alike.length === 0) return message
-  return `${message.replace(/\.$/, '')}; the same goes for ${alike.map(({ name }) => name).join(', ')}.`
+  return `${message.replace(/\.$/, '')}; the same applies to ${alike.map(({ name }) => name).join(', ')}.`
 }
 
 /** Outcome of the last test that a status tells of; undefined before the first. */

@@ -21,21 +21,23 @@ export function outlookOf(connector: Connector, now: Date): Outlook {
   return { test: test instanceof Date ? after(test, now) : test, run: run instanceof Date ? after(run, now) : run }
 }
 
-const SUSPENDED = 'not while it is suspended'
+const SUSPENDED = 'not while suspended'
 
 function after(due: Date, now: Date): Next {
-  return due > now ? due : 'after the run under way'
+  return due > now ? due : 'after the active run'
 }
 
 function whyNot(status: Status): string {
   const outcome = lastOutcome(status.connectionTest)
-  return outcome?.kind === 'passed' ? 'once the changed spec is tested' : 'once the connection is good'
+  return outcome?.kind === 'passed' ? 'once the changed spec is tested' : 'once connected'
 }
 
 function turn(waiting: NonNullable<NonNullable<Status['sync']>['waiting']>): string {
   const what =
-    waiting.for === 'Account' ? 'another connector of its account is syncing' : 'as many run as are allowed at a time'
-  return `when it is its turn: ${what}`
+    waiting.for === 'Account'
+      ? 'another connector of the account is syncing'
+      : 'the maximum number of parallel runs is reached'
+  return `waiting: ${what}`
 }
 
 /** The Secrets as they were tested last, nothing else in the way: only the operator sees more. */

@@ -27,7 +27,7 @@ export function withRules<S extends z.ZodType>(
 /** Makes a list a set: the API server refuses one that holds something twice, and so does zod. */
 export function asSet<S extends z.ZodType<readonly string[]>>(schema: S): S {
   const refined = schema.refine((values) => new Set(values).size === values.length, {
-    message: 'must not hold anything twice',
+    message: 'must not contain duplicates',
   })
   return refined.meta({ ...schema.meta(), 'x-kubernetes-list-type': 'set' }) as S
 }

@@ -78,7 +78,7 @@ const noAnswerForLong: Row = (situation) => {
   const time = nextTry(status.connectionTest)?.toISOString().slice(11, 19)
   const { reason, message } = withPage({
     reason: outcome.reason,
-    message: `${outcome.message} Next try at ${time} UTC.`,
+    message: `${outcome.message} Next test at ${time} UTC.`,
   })
   return say(situation, 'Error', {
     Ready: { status: 'False', reason, message },
@@ -181,10 +181,10 @@ function synced(situation: Situation): Judgement {
     return {
       status: 'True',
       reason: 'RunSucceeded',
-      message: `The streams were last read to their end ${at(sync.lastSuccessTime)}.`,
+      message: `All streams were last read completely ${at(sync.lastSuccessTime)}.`,
     }
   }
-  return { status: 'Unknown', reason: 'FirstRunPending', message: 'The first run is under way or waiting.' }
+  return { status: 'Unknown', reason: 'FirstRunPending', message: 'The first run is in progress or waiting.' }
 }
 
 const at = (time: string) => `on ${time.slice(0, 10)} at ${time.slice(11, 19)} UTC`
@@ -195,11 +195,11 @@ function waitsForItsTurn({ since, for: what }: NonNullable<SyncStatus['waiting']
   return what === 'Account'
     ? {
         reason: 'WaitingForAccount',
-        message: `The next run has waited for its turn since ${time}: another connector of this Zendesk account is syncing.`,
+        message: `The next run has been waiting since ${time}: another connector of this Zendesk account is syncing.`,
       }
     : {
         reason: 'WaitingForTurn',
-        message: `The next run has waited for its turn since ${time}: as many runs as are allowed at a time are under way.`,
+        message: `The next run has been waiting since ${time}: the maximum number of parallel runs is reached.`,
       }
 }
 

@@ -38,7 +38,7 @@ export async function ownNamespace(): Promise<string | undefined> {
 /** The pod's own account, by the variables and the folder that the kubelet gives to every pod. @throws as loadAccess. */
 export async function serviceAccountAccess(environment: NodeJS.ProcessEnv, folder: string): Promise<Access> {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment
-  if (!host) throw new Error('no cluster: name a kubeconfig, or run in a pod (KUBERNETES_SERVICE_HOST is not set)')
+  if (!host) throw new Error('no cluster: pass a kubeconfig, or run in a pod (KUBERNETES_SERVICE_HOST is not set)')
   const read = (name: string) => readFile(join(folder, name), 'utf8')
   // Read again and again: the kubelet replaces token and authority whenever it likes, and the files are tiny.
   const credentials = async (): Promise<Credentials> => {

@@ -34,7 +34,7 @@ export function checkpointStore(
   async function call(method: 'GET' | 'PUT', body?: unknown) {
     const answer = await cluster.request(method, path, { body, timeoutMilliseconds: 8_000 })
     const parsed = configMap.safeParse(answer)
-    if (!parsed.success) throw new KubeError('Malformed', 'the API server answered with something that is no ConfigMap')
+    if (!parsed.success) throw new KubeError('Malformed', 'the API server returned something that is not a ConfigMap')
     const { managedFields: _, ...metadata } = parsed.data.metadata
     known = metadata
     return parsed.data
@@ -46,7 +46,7 @@ export function checkpointStore(
       try {
         return { checkpoint: parseCheckpoint(data[CHECKPOINT_KEY]), resourceVersion: metadata.resourceVersion }
       } catch {
-        throw new KubeError('Malformed', `ConfigMap ${name} holds a checkpoint that cannot be read`)
+        throw new KubeError('Malformed', `ConfigMap ${name} contains an unreadable checkpoint`)
       }
     },
     async write(checkpoint, resourceVersion) {

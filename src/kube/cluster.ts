@@ -120,7 +120,7 @@ export function clusterBy(access: Access, metrics?: RestMetrics, clock?: Pick<Se
       try {
         const { body } = await send(method, path, call, AbortSignal.any([time, ...signals]), 0)
         const answer = parsed(withoutMembers(await body.text(), call.without ?? []))
-        if (answer === undefined) throw new KubeError('Malformed', 'the API server answered with something but JSON')
+        if (answer === undefined) throw new KubeError('Malformed', 'the API server returned something that is not JSON')
         return answer
       } catch (error) {
         throw fromExchange(

@@ -53,7 +53,7 @@ export async function demandUnchanged(
   const now = await read(cluster, learn, connector)
   // A version is one object's alone: another of the same name has another one.
   if (now?.metadata.resourceVersion === connector.metadata.resourceVersion) return
-  throw new KubeError('Conflict', 'the connector has changed since it was looked at')
+  throw new KubeError('Conflict', 'the connector has changed since it was read')
 }
 
 async function put(cluster: Cluster, connector: Connector, status: Status, version: string): Promise<unknown> {
@@ -89,7 +89,7 @@ async function read(
 function parse(answer: unknown): Connector {
   const parsed = schema.safeParse(answer)
   if (parsed.success) return parsed.data
-  throw new KubeError('Malformed', 'the API server answered with something that cannot be read as a connector')
+  throw new KubeError('Malformed', 'the API server returned something that is not a connector')
 }
 
 /** As the API server would serve it: keys that are undefined are not there. */

@@ -129,7 +129,7 @@ function withoutValue(message: string): string {
 /** The error that a failed exchange stands for: no connection, a break, a time-out, the caller's abort. */
 export function fromExchange(error: unknown, aborted: boolean): KubeError {
   if (error instanceof KubeError) return error
-  if (aborted) return new KubeError('Aborted', 'the call was given up')
+  if (aborted) return new KubeError('Aborted', 'the request was cancelled')
   const [name, code] = [textOf(error, 'name'), textOf(error, 'code')]
   if (/Timeout/i.test(name) || /TIME?D?_?OUT/.test(code)) {
     return new KubeError('Timeout', `the API server did not answer in time (${code || name})`)

@@ -17,7 +17,7 @@ export function fenced(cluster: Cluster, { mayWrite, signal }: Pick<Leadership, 
     ...cluster,
     async request(method, path, call) {
       if (method === 'GET') return cluster.request(method, path, call)
-      if (!mayWrite()) throw new KubeError('NotLeader', 'this replica does not lead any more: nothing was written')
+      if (!mayWrite()) throw new KubeError('NotLeader', 'this replica no longer leads: nothing was written')
       const ends = call?.signal === undefined ? signal : AbortSignal.any([call.signal, signal])
       return cluster.request(method, path, { ...call, signal: ends })
     },

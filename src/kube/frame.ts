@@ -32,5 +32,5 @@ export function readFrame(raw: unknown): Frame {
 export function parseAnswer<S extends z.ZodType>(schema: S, raw: unknown): z.output<S> {
   const parsed = schema.safeParse(raw)
   if (parsed.success) return parsed.data
-  throw new KubeError('Malformed', 'the API server sent something that is no list and no watch event')
+  throw new KubeError('Malformed', 'the API server sent something that is neither a list nor a watch event')
 }

@@ -168,7 +168,7 @@ function fromJson(stored: string): unknown {
     return JSON.parse(stored)
   } catch {
     // The engine's own words quote what they could not read.
-    throw new Error(`${CHECKPOINT_KEY} is no JSON`)
+    throw new Error(`${CHECKPOINT_KEY} is not JSON`)
   }
 }
 

@@ -33,7 +33,7 @@ type Loaded = { readonly config: KubeConfig; readonly tokenFile: string | undefi
 function accessOf({ config, tokenFile }: Loaded, kubeconfig: string): Access {
   if (config.getCurrentCluster()?.proxyUrl) throw new Error(`kubeconfig ${kubeconfig}: proxy-url is not supported`)
   const server = config.getCurrentCluster()?.server.replace(/\/$/, '')
-  if (!server) throw new Error(`kubeconfig ${kubeconfig}: the current context names no cluster`)
+  if (!server) throw new Error(`kubeconfig ${kubeconfig}: the current context has no cluster`)
   return {
     server,
     async credentials() {
@@ -67,7 +67,7 @@ function fromFiles(kubeconfigs: readonly string[], context?: string): Loaded {
   }
   if (context !== undefined) {
     if (config.getContextObject(context) === null) {
-      throw new Error(`kubeconfig ${kubeconfigs.join(', ')}: there is no context ${context}`)
+      throw new Error(`kubeconfig ${kubeconfigs.join(', ')}: context ${context} does not exist`)
     }
     config.setCurrentContext(context)
   }
@@ -80,7 +80,7 @@ function reading<T>(kubeconfig: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    const why = Reflect.get(Object(error), 'code') === 'ENOENT' ? 'it is not there' : 'it is not a kubeconfig'
+    const why = Reflect.get(Object(error), 'code') === 'ENOENT' ? 'it does not exist' : 'it is not a kubeconfig'
     throw new Error(`kubeconfig ${kubeconfig} cannot be read: ${why}`)
   }
 }

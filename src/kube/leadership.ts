@@ -68,7 +68,7 @@ export function lead(taken: Held, leases: LeaseCalls, settings: Settings): Leade
 
   async function giveBack(): Promise<void> {
     const led = mayWrite()
-    end('the Lease was given back')
+    end('the Lease was released')
     if (!led) return
     const giveUpMs = clock.monotonicMs() + renewDeadline / 2
     const left = () => giveUpMs - clock.monotonicMs()

@@ -43,7 +43,7 @@ const lease = z.object({
 /** Reads what the API server answered. A field that is not there counts as empty. Throws KubeError `Malformed`. */
 export function parseLease(raw: unknown): Lease {
   const parsed = lease.safeParse(raw)
-  if (!parsed.success) throw new KubeError('Malformed', 'the API server answered with something that is no Lease')
+  if (!parsed.success) throw new KubeError('Malformed', 'the API server returned something that is not a Lease')
   const { managedFields: _, ...kept } = parsed.data.metadata
   const spec = parsed.data.spec ?? {}
   return {

@@ -20,7 +20,7 @@ function isKey(key: string): boolean {
 export const qualifiedName = z.string().refine(isKey, 'must be a name, or domain/name')
 const labelValue = z
   .string()
-  .refine((text) => text === '' || (text.length <= 63 && WORD.test(text)), 'must be the value of a label')
+  .refine((text) => text === '' || (text.length <= 63 && WORD.test(text)), 'must be a label value')
 /** Labels, or what selects by them. */
 export const labelMap = z.record(qualifiedName, labelValue)
 
@@ -76,15 +76,15 @@ export const toleration = z
   })
   .refine(({ key, operator }) => key !== undefined || operator === 'Exists', {
     path: ['operator'],
-    message: 'must be Exists where there is no key',
+    message: 'must be Exists if there is no key',
   })
   .refine(({ operator, value }) => operator !== 'Exists' || !value, {
     path: ['value'],
-    message: 'must not be there with the operator Exists',
+    message: 'must not be set with the operator Exists',
   })
   .refine(({ effect, tolerationSeconds }) => tolerationSeconds === undefined || effect === 'NoExecute', {
     path: ['effect'],
-    message: 'must be NoExecute where there are tolerationSeconds',
+    message: 'must be NoExecute if tolerationSeconds is set',
   })
 
 const policy = z.enum(['Honor', 'Ignore'])

@@ -42,7 +42,7 @@ const resources = z
       context.addIssue({
         code: 'custom',
         path: ['limits', name],
-        message: `must not be less than what is requested, ${requested}`,
+        message: `must not be less than the request, ${requested}`,
       })
     }
   })
@@ -52,11 +52,11 @@ const optionalName = z.literal('').or(objectName).optional()
 
 /** What may be said. */
 export const podTemplate = z.strictObject({
-  labels: without(labelMap, isOwn, 'is a label that the operator sets itself').optional(),
+  labels: without(labelMap, isOwn, 'is a label that the operator sets').optional(),
   annotations: without(
     z.record(qualifiedName, z.string()),
     (key) => isOwn(key) || CONFINEMENT.test(key),
-    'is an annotation that sync pods may not have',
+    'is not allowed on sync pods',
   ).optional(),
   /** Names of Secrets in the namespace of each connector. */
   imagePullSecrets: z.array(objectName).optional(),

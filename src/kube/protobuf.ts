@@ -28,12 +28,12 @@ export function decode(message: Message, bytes: Buffer): Values {
 
 /** The error that anything else than was asked for stands for. */
 export function malformed(): KubeError {
-  return new KubeError('Malformed', 'the API server sent something that is no protobuf of Kubernetes')
+  return new KubeError('Malformed', 'the API server sent something that is not Kubernetes protobuf')
 }
 
 function valuesOf(message: Message, from: PbfReader, end: number): Values {
   const values = from.readFields((number: number, into: Values) => message[number]?.(into, from), {}, end)
-  if (from.pos !== end || end > from.length) throw new RangeError('ends where it should not')
+  if (from.pos !== end || end > from.length) throw new RangeError('ends unexpectedly')
   return values
 }
 

@@ -61,7 +61,7 @@ export async function startRun(
   const job = await createJob(cluster, jobManifest(connector, orders, settings), connector)
   learn.job(job)
   const parsed = created.safeParse(job)
-  if (!parsed.success) throw new KubeError('Malformed', 'the API server answered with something that is no Job')
+  if (!parsed.success) throw new KubeError('Malformed', 'the API server returned something that is not a Job')
   return { creationTime: new Date(parsed.data.metadata.creationTimestamp) }
 }
 
@@ -95,7 +95,7 @@ async function createJob(cluster: Cluster, manifest: Manifest, connector: Connec
   } catch (error) {
     if (!isKubeError(error, 'AlreadyExists')) throw error
     const found = await get(cluster, KINDS.job, manifest)
-    if (found === undefined) throw new KubeError('Conflict', 'the Job was there and is gone again')
+    if (found === undefined) throw new KubeError('Conflict', 'the Job existed and was deleted again')
     demandOwn(KINDS.job, manifest, found, connector)
     return found
   }
@@ -107,7 +107,7 @@ async function provide(cluster: Cluster, kind: Kind, manifest: Manifest, connect
   if (found === undefined) {
     await create(cluster, kind, manifest).catch((error: unknown) => {
       if (!isKubeError(error, 'AlreadyExists')) throw error
-      throw new KubeError('Conflict', `${kind.plural} "${manifest.metadata.name}" was made by another just now`)
+      throw new KubeError('Conflict', `${kind.plural} "${manifest.metadata.name}" was just created by another process`)
     })
     return
   }
@@ -126,7 +126,7 @@ const versioned = z.object({ metadata: z.object({ uid: z.string(), resourceVersi
 function versionOf(found: unknown) {
   const parsed = versioned.safeParse(found)
   if (parsed.success) return parsed.data.metadata
-  throw new KubeError('Malformed', 'the API server answered with something that is no object')
+  throw new KubeError('Malformed', 'the API server returned something that is not an object')
 }
 
 function demandOwn({ plural }: Kind, { metadata }: Manifest, found: unknown, connector: Connector): void {
@@ -136,11 +136,7 @@ function demandOwn({ plural }: Kind, { metadata }: Manifest, found: unknown, con
   if (owner?.kind === KIND && owner.name === connector.metadata.name) {
     throw new KubeError('Conflict', `${plural} "${metadata.name}" still belongs to a deleted connector of this name`)
   }
-  throw new KubeError(
-    'AlreadyExists',
-    `${plural} "${metadata.name}" is there and does not belong to this connector`,
-    409,
-  )
+  throw new KubeError('AlreadyExists', `${plural} "${metadata.name}" exists and does not belong to this connector`, 409)
 }
 
 /** Whether everything that is wanted stands in what was found; lists must be as long. */

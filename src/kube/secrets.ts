@@ -29,7 +29,7 @@ export async function readSecret(
     const answer = await cluster.request('GET', pathOf('/api/v1', namespace, 'secrets', name))
     learn.secret(answer)
     const parsed = secret.safeParse(answer)
-    if (!parsed.success) throw new KubeError('Malformed', 'the API server answered with something that is no Secret')
+    if (!parsed.success) throw new KubeError('Malformed', 'the API server returned something that is not a Secret')
     const { metadata, data } = parsed.data
     const decoded = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')])
     return { uid: metadata.uid, resourceVersion: metadata.resourceVersion, data: Object.fromEntries(decoded) }

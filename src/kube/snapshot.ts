@@ -93,7 +93,7 @@ async function streamed(cluster: Cluster, taker: Taker, options: SnapshotOptions
     clearTimeout(late)
   }
   if (version !== undefined) return version
-  throw new KubeError('Malformed', 'the API server did not say that a stream of objects had come to its end')
+  throw new KubeError('Malformed', 'the API server did not mark the end of a stream of objects')
 }
 
 const listPage = z.object({

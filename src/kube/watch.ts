@@ -174,7 +174,7 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     const first = lists.ask()
     const pulse = createPulse(stallMilliseconds + SLACK)
     const end = loop(namespace, lists, pulse).finally(() =>
-      lists.end(new KubeError('Aborted', `${options.plural} were not listed before the end`)),
+      lists.end(new KubeError('Aborted', `${options.plural} were not listed before the stop`)),
     )
     return { first, lists, pulse, end }
   })
@@ -197,7 +197,7 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
     alive: () => {
       const silence = loops.map(({ pulse }) => pulse.silence()).find((seconds) => seconds !== undefined)
       if (silence === undefined) return undefined
-      return `${options.plural} have been neither listed nor watched for ${silence} s, and nothing failed: the loop hangs`
+      return `${options.plural} have been neither listed nor watched for ${silence} s without an error: the loop hangs`
     },
     unsynced: () => (isSynced ? undefined : `${options.plural} have not been listed yet`),
     learn: door.putOwn,

@@ -43,13 +43,13 @@ export function createStandings(perConnector: boolean, now: () => Date): Standin
 
   const connectors: Family = {
     name: 'zendesk_connectors',
-    help: 'Connectors by their connection and their condition Ready.',
+    help: 'Number of connectors by connection state and condition Ready.',
     type: 'gauge',
     samples: () => counts,
   }
   const lastSuccess: Family = {
     name: 'zendesk_connector_last_success_timestamp_seconds',
-    help: `When a run last ended well, in seconds since 1970; suspended connectors are left out.${perConnector ? '' : ' The oldest of all.'}`,
+    help: `Time of the last successful run in seconds since 1970; suspended connectors are omitted.${perConnector ? '' : ' Oldest of all connectors.'}`,
     type: 'gauge',
     *samples() {
       let oldest = Number.POSITIVE_INFINITY
@@ -63,7 +63,7 @@ export function createStandings(perConnector: boolean, now: () => Date): Standin
   }
   const lag: Family = {
     name: 'zendesk_connector_lag_seconds',
-    help: `Age of the newest record that was published; suspended connectors are left out.${perConnector ? '' : ' The greatest of all.'}`,
+    help: `Age of the newest published record; suspended connectors are omitted.${perConnector ? '' : ' Greatest of all connectors.'}`,
     type: 'gauge',
     *samples() {
       if (perConnector) {
@@ -84,7 +84,7 @@ export function createStandings(perConnector: boolean, now: () => Date): Standin
   }
   const progress: Family = {
     name: 'zendesk_connector_run_progress_ratio',
-    help: 'How much of the run under way is done; an estimate.',
+    help: 'Estimated progress of the active run.',
     type: 'gauge',
     *samples() {
       for (const [labels, { progress }] of each()) if (progress !== undefined) yield [labels, progress]

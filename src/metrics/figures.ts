@@ -6,7 +6,7 @@ import { type Family, joined, labelled } from './exposition.ts'
 type Column<Figure> = { readonly figure: Figure; readonly name: string; readonly help: string }
 
 const OF_RUN: readonly Column<'requests' | 'throttled' | 'throttledSeconds'>[] = [
-  { figure: 'requests', name: 'run_requests_total', help: 'Requests of runs to Zendesk, those for tokens included.' },
+  { figure: 'requests', name: 'run_requests_total', help: 'Requests of runs to Zendesk, including token requests.' },
   {
     figure: 'throttled',
     name: 'throttled_requests_total',
@@ -15,16 +15,20 @@ const OF_RUN: readonly Column<'requests' | 'throttled' | 'throttledSeconds'>[] =
   {
     figure: 'throttledSeconds',
     name: 'throttled_seconds_total',
-    help: 'Time that runs waited because Zendesk, or other clients of the account, asked for it.',
+    help: 'Time that runs waited because Zendesk, or other clients of the account, required it.',
   },
 ]
 
 const OF_STREAM: readonly Column<'published' | 'bytes' | 'late' | 'unmapped' | 'rejected'>[] = [
   { figure: 'published', name: 'records_total', help: 'Records published.' },
-  { figure: 'bytes', name: 'received_bytes_total', help: 'Bytes of pages read from Zendesk, uncompressed.' },
-  { figure: 'late', name: 'late_records_total', help: 'Activities that surfaced after younger ones had been read.' },
-  { figure: 'unmapped', name: 'unmapped_records_total', help: 'Records of no known kind, published as base events.' },
-  { figure: 'rejected', name: 'rejected_records_total', help: 'Records that the sink refuses for good.' },
+  { figure: 'bytes', name: 'received_bytes_total', help: 'Bytes read from Zendesk, uncompressed.' },
+  {
+    figure: 'late',
+    name: 'late_records_total',
+    help: 'Activities that Zendesk served after newer ones had been read.',
+  },
+  { figure: 'unmapped', name: 'unmapped_records_total', help: 'Records of unknown kind, published as base events.' },
+  { figure: 'rejected', name: 'rejected_records_total', help: 'Records that the sink permanently rejected.' },
 ]
 
 /** Streams in the order of their columns. What a checkpoint says of others is not told: a label must be bounded. */

@@ -52,13 +52,13 @@ export function createMetrics({
     registers: [registry],
     labelNames: ['name'],
     name: 'leader_election_master_status',
-    help: 'Whether this process leads (1) or stands by (0), by the name of the Lease.',
+    help: 'Whether this process is the leader (1) or on standby (0), by name of the Lease.',
   })
   let isLeading = false
   new Gauge({
     registers: [registry],
     name: 'zendesk_connectors_unreadable',
-    help: 'Connectors that this operator cannot read, most often since their CRD is newer: nothing is done for them.',
+    help: 'Connectors that this operator cannot read and ignores, usually because the CRD is newer.',
     collect() {
       this.set(isLeading ? unreadable() : 0)
     },
@@ -67,7 +67,7 @@ export function createMetrics({
     registers: [registry],
     labelNames: ['source', 'code'],
     name: 'zendesk_requests_total',
-    help: 'Requests to Zendesk by status code (<error>: no answer), made by connection tests and by runs.',
+    help: 'Requests of connection tests and runs to Zendesk, by status code (<error>: no response).',
   })
   const answered = (source: 'test' | 'run') => (code: string, count: number) =>
     answers.inc({ source, code: CODE.test(code) ? code : 'other' }, count)

@@ -36,30 +36,30 @@ export function createQueueMetrics(registry: Registry, { workers, running, monot
     registers,
     labelNames: ['name', 'controller', 'priority'],
     name: 'workqueue_depth',
-    help: 'Keys that wait for a worker, by priority: 0 is new or changed, -100 merely due.',
+    help: 'Keys waiting for a worker, by priority: 0 is new or changed, -100 merely due.',
   })
-  const adds = new Counter({ ...ofQueue, name: 'workqueue_adds_total', help: 'Keys that were added.' })
+  const adds = new Counter({ ...ofQueue, name: 'workqueue_adds_total', help: 'Total number of added keys.' })
   const retries = new Counter({
     ...ofQueue,
     name: 'workqueue_retries_total',
-    help: 'Times that a key was to come back later, because it failed or because its time would come.',
+    help: 'Keys requeued for later, after a failure or for their next due time.',
   })
   const waited = new Histogram({
     ...ofQueue,
     name: 'workqueue_queue_duration_seconds',
-    help: 'How long keys waited for a worker.',
+    help: 'Time that keys waited for a worker.',
     buckets: DURATIONS,
   })
   const worked = new Histogram({
     ...ofQueue,
     name: 'workqueue_work_duration_seconds',
-    help: 'How long workers took over a key.',
+    help: 'Time to process a key.',
     buckets: DURATIONS,
   })
   new Gauge({
     ...ofQueue,
     name: 'workqueue_unfinished_work_seconds',
-    help: 'How long all work under way has taken up to now, in sum.',
+    help: 'Total time that work in progress has taken so far.',
     collect() {
       this.set(
         OF_QUEUE,
@@ -70,7 +70,7 @@ export function createQueueMetrics(registry: Registry, { workers, running, monot
   new Gauge({
     ...ofQueue,
     name: 'workqueue_longest_running_processor_seconds',
-    help: 'How long the oldest work under way has taken up to now.',
+    help: 'Time that the oldest work in progress has taken so far.',
     collect() {
       this.set(
         OF_QUEUE,
@@ -82,28 +82,28 @@ export function createQueueMetrics(registry: Registry, { workers, running, monot
     registers,
     labelNames: ['controller', 'result'],
     name: 'controller_runtime_reconcile_total',
-    help: 'Looks at a connector, by how they ended.',
+    help: 'Reconciles by result.',
   })
   const errors = new Counter({
     ...ofController,
     name: 'controller_runtime_reconcile_errors_total',
-    help: 'Looks at a connector that failed.',
+    help: 'Failed reconciles.',
   })
   const times = new Histogram({
     ...ofController,
     name: 'controller_runtime_reconcile_time_seconds',
-    help: 'How long a look at a connector took.',
+    help: 'Duration of reconciles.',
     buckets: RECONCILE_TIMES,
   })
   const most = new Gauge({
     ...ofController,
     name: 'controller_runtime_max_concurrent_reconciles',
-    help: 'Connectors that can be looked at side by side.',
+    help: 'Maximum number of concurrent reconciles.',
   })
   const active = new Gauge({
     ...ofController,
     name: 'controller_runtime_active_workers',
-    help: 'Connectors that are being looked at.',
+    help: 'Reconciles in progress.',
   })
 
   // A series that is not there yet makes a first increase invisible to rate().

@@ -9,13 +9,13 @@ export function createRestMetrics(registry: Registry): RestMetrics {
     registers: [registry],
     labelNames: ['code', 'method', 'host'],
     name: 'rest_client_requests_total',
-    help: 'Requests to the API server, by status code (<error>: no answer), method and host.',
+    help: 'Requests to the API server, by status code (<error>: no response), method and host.',
   })
   const durations = new Histogram({
     registers: [registry],
     labelNames: ['verb', 'host'],
     name: 'rest_client_request_duration_seconds',
-    help: 'How long requests to the API server took, watches left out.',
+    help: 'Duration of requests to the API server, excluding watches.',
     buckets: SECONDS,
   })
   return {

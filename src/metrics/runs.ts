@@ -78,7 +78,7 @@ export function createRunFigures(perConnector: boolean, answered: (code: string,
       }),
       {
         name: 'zendesk_connector_retries_total',
-        help: 'Attempts of runs that had to be repeated, by the kind of failure.',
+        help: 'Retries by runs, by kind of failure.',
         type: 'counter',
         *samples() {
           for (const [labels, { retries }] of rows())

@@ -42,7 +42,7 @@ export async function findChain(
 function adopt(chain: ChainState, header: SegmentHeader, account: string): ChainState {
   if (header.account !== account) {
     throw new SinkError(
-      `The sink holds the chain of another Zendesk account, ${header.account}: give this connector a sink of its own.`,
+      `The sink contains the chain of another Zendesk account, ${header.account}: use a separate sink for this connector.`,
     )
   }
   return {

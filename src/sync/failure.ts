@@ -31,20 +31,21 @@ export function failureOf(stream: string, error: unknown): Failure {
 const defect: Failure = {
   exitCode: EXIT.software,
   reason: 'RunFailed',
-  message: "The run failed through a defect of this program: look into the sync pod's log, and report it.",
+  message: "The run failed because of a bug: check the sync pod's log, and report it.",
 }
 
 /** The store of checkpoints did not answer. */
 export const noCheckpoint: Failure = {
   exitCode: EXIT.tryAgain,
   reason: 'RunFailed',
-  message: 'The checkpoint cannot be read or written: check that the sync pod reaches the Kubernetes API.',
+  message: 'The checkpoint cannot be read or written: check that the sync pod can reach the Kubernetes API.',
 }
 
 const checkpointGone: Failure = {
   exitCode: EXIT.tryAgain,
   reason: 'RunFailed',
-  message: 'The checkpoint is gone, or the right to it: the next run makes both anew and goes on where the sink ends.',
+  message:
+    'The checkpoint, or the permission for it, was deleted: the next run recreates both and continues where the sink ends.',
 }
 
 /** From the one that matters most. */

@@ -61,7 +61,7 @@ async function create(folder: string, number: number, checkpoint: Checkpoint): P
     // Somebody who has just written a version cleared ours away half-written. Or the folder is gone: reading tells.
     if (codeOf(error) === 'ENOENT') return false
     throw new SinkError(
-      `The checkpoint cannot be written (${codeOf(error)}): check ${folder}, and whether the disk is full.`,
+      `The checkpoint cannot be written (${codeOf(error)}): check ${folder} and whether the disk is full.`,
     )
   }
 }

@@ -188,10 +188,10 @@ function failed(error: ZendeskError): Ending {
 function outOfOrder({ records }: Stream): ZendeskError {
   return new ZendeskError(
     'ZendeskUnavailable',
-    `Zendesk served ${records} out of order, so that a part could be missed: if it happens again, ask Zendesk's support.`,
+    `Zendesk served ${records} out of order, so some could be missed: contact Zendesk support if it happens again.`,
   )
 }
 
 function withoutPosition({ records }: Stream): ZendeskError {
-  return new ZendeskError('ZendeskUnavailable', `Zendesk sent a page of ${records} without a cursor to go on from.`)
+  return new ZendeskError('ZendeskUnavailable', `Zendesk sent a page of ${records} without a cursor to continue from.`)
 }

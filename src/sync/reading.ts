@@ -65,6 +65,6 @@ export async function* readPages(
 function leadsNowhere({ records }: Stream): ZendeskError {
   return new ZendeskError(
     'ZendeskUnavailable',
-    `Zendesk sent a page of ${records} that leads back to an earlier one: if it happens again, ask Zendesk's support.`,
+    `Zendesk sent a page of ${records} that links back to an earlier one: contact Zendesk support if it happens again.`,
   )
 }

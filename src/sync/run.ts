@@ -169,5 +169,6 @@ async function release(hold: Hold, spent: readonly Spent[], ended: RunEnd, log: 
 const unknownStream: Failure = {
   exitCode: EXIT.usage,
   reason: 'RunFailed',
-  message: 'The orders name a stream that this version does not know: give operator and sync pods the same image.',
+  message:
+    'The orders contain a stream that this version does not know: use the same image for operator and sync pods.',
 }

@@ -176,7 +176,7 @@ function followList(records: string): Stream['follow'] {
 function understood<T>(records: string, schema: z.ZodType<T>, envelope: unknown): T {
   const read = schema.safeParse(envelope)
   if (read.success) return read.data
-  throw new ZendeskError('ZendeskUnavailable', `Zendesk sent a page of ${records} that does not say what follows it.`)
+  throw new ZendeskError('ZendeskUnavailable', `Zendesk sent a page of ${records} without a link to the next one.`)
 }
 
 type Query = Readonly<Record<string, string | readonly string[]>>

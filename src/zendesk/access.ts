@@ -14,20 +14,20 @@ export function readActor(answer: HttpAnswer): Actor | Refusal {
     return {
       reason: 'InvalidClient',
       message:
-        'Zendesk does not tie the OAuth client to a user: create it as a confidential client while signed in as an admin.',
+        'The OAuth client has no user in Zendesk: create it as a confidential client while signed in as an admin.',
     }
   }
   if (user.suspended === true || user.active === false) {
     return {
       reason: 'UserSuspended',
       message:
-        'The Zendesk user behind the OAuth client is suspended or deactivated: reinstate the user, or use a client of another admin.',
+        'The Zendesk user of the OAuth client is suspended or deactivated: reinstate the user, or use a client of another admin.',
     }
   }
   if (user.role !== 'admin') {
     return {
       reason: 'NotAdmin',
-      message: `The Zendesk user behind the OAuth client is ${described(user.role)}, not an admin: give the user the role Administrator, or use a client of an admin.`,
+      message: `The Zendesk user of the OAuth client is ${described(user.role)}, not an admin: give the user the Administrator role, or use a client of an admin.`,
     }
   }
   return { userId: String(user.id), role: user.role }
@@ -37,7 +37,7 @@ export function readActor(answer: HttpAnswer): Actor | Refusal {
 function described(role: string | null | undefined): string {
   if (role === 'agent') return 'an agent'
   if (role === 'end-user') return 'an end user'
-  return 'of another role'
+  return 'in another role'
 }
 
 /**
@@ -61,7 +61,7 @@ export async function explainForbidden(
   if (probe.plans === undefined) {
     return {
       reason: 'NotAdmin',
-      message: `Zendesk forbids reading ${stream} to the user behind the OAuth client: give the user the role Administrator.`,
+      message: `Zendesk does not allow the user of the OAuth client to read ${stream}: give the user the Administrator role.`,
     }
   }
   return notInPlan(stream, probe)
@@ -72,7 +72,7 @@ const passes = ({ status }: HttpAnswer) => status === 429 || status >= 500
 function unexplained(stream: string): Refusal {
   return {
     reason: 'ZendeskUnavailable',
-    message: `Zendesk forbids reading ${stream} and does not say why just now: it is asked again.`,
+    message: `Zendesk denies access to ${stream} and currently gives no reason: it will be retried.`,
   }
 }
 
@@ -91,6 +91,6 @@ export function absence(stream: string, probe: Probe, { message }: { readonly me
 function notInPlan(stream: string, probe: Probe): Refusal {
   return {
     reason: 'PlanNotSupported',
-    message: `The account's plan does not offer ${stream}: take ${stream} out of spec.sync.streams, or change to ${probe.plans ?? 'a plan that has it'}.`,
+    message: `The account's plan does not include ${stream}: remove ${stream} from spec.sync.streams, or upgrade to ${probe.plans ?? 'a plan that has it'}.`,
   }
 }

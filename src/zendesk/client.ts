@@ -176,7 +176,7 @@ const tokenRefused = {
   trouble: '401',
   waitMs: 0,
   reason: 'InvalidClient',
-  message: 'Zendesk refuses a token that it has just issued: check the OAuth client in Zendesk’s Admin Center.',
+  message: 'Zendesk rejects a token that it has just issued: check the OAuth client in Zendesk’s Admin Center.',
 } as const
 
 function refusal({ reason, message }: Pick<ZendeskError, 'reason' | 'message'>): ZendeskError {

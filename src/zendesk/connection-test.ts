@@ -160,14 +160,14 @@ async function checkAdmin(
         name,
         result: 'Failed',
         reason: 'InvalidClient',
-        message: 'Zendesk issued a token but does not accept it: make a new OAuth client in Zendesk’s Admin Center.',
+        message: 'Zendesk issued a token but rejects it: create a new OAuth client in Zendesk’s Admin Center.',
       })
     case 'forbidden':
       return nobody({
         name,
         result: 'Failed',
         reason: 'InvalidScope',
-        message: 'The OAuth client may not even read its own user: give it the scope read.',
+        message: 'The OAuth client may not read its own user: give it the scope read.',
       })
     case 'good': {
       const actor = readActor(answer)
@@ -226,6 +226,6 @@ function checkRateLimit(wanted: number, ofAccount: number | undefined): Check {
     name: 'RateLimit',
     result: 'Passed',
     reason: 'RateLimitTooHigh',
-    message: `The account allows ${ofAccount} requests per minute, and so many are made: lower spec.rateLimit.requestsPerMinute from ${wanted}, or raise the account's limit.`,
+    message: `The account allows only ${ofAccount} requests per minute, which is used instead: lower spec.rateLimit.requestsPerMinute from ${wanted}, or raise the account's limit.`,
   }
 }

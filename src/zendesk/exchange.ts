@@ -159,7 +159,7 @@ export function countCode(codes: Record<string, number>, status: number | undefi
 function told({ why, allowed, milliseconds, since }: Block, what: string, budget: (perMinute: string) => string) {
   const perMinute = `${allowed} ${allowed === 1 ? 'request' : 'requests'} a minute`
   const sentence = {
-    advice: `${what} asked to wait for ${Math.ceil(milliseconds / 1000)} s`,
+    advice: `${what} requires waiting for ${Math.ceil(milliseconds / 1000)} s`,
     courtesy: `other clients use ${what}: ${perMinute} ${allowed === 1 ? 'is' : 'are'} left`,
     budget: budget(perMinute),
   }

@@ -131,17 +131,17 @@ function explain(error: unknown, endpoint: string, stallMs: number, isAnswered: 
   if (untrusted.test(code)) {
     return new ZendeskError(
       'TlsError',
-      `The TLS certificate shown for ${endpoint} is not trusted (${code}): add your company's CA through NODE_EXTRA_CA_CERTS, or check what answers in Zendesk's place.`,
+      `The TLS certificate of ${endpoint} is not trusted (${code}): add your company's CA with NODE_EXTRA_CA_CERTS, or check what responds instead of Zendesk.`,
       'tls',
     )
   }
   const network = (trouble: Trouble, what: string) => new ZendeskError('NetworkError', what, trouble)
   switch (code) {
     case TOO_LATE:
-      return network('connect', `Connecting to ${endpoint} took longer than the request was good for.`)
+      return network('connect', `Connecting to ${endpoint} took too long for the request.`)
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return network('dns', `DNS has no address for ${endpoint} or for the proxy: check the cluster's DNS and egress.`)
+      return network('dns', `DNS cannot resolve ${endpoint} or the proxy: check the cluster's DNS and egress.`)
     case 'ECONNREFUSED':
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':

@@ -156,10 +156,7 @@ function parsed(text: string, key: string): unknown {
 }
 
 function malformed(key: string): ZendeskError {
-  return new ZendeskError(
-    'ZendeskUnavailable',
-    `Zendesk answered with a page of ${key} that is cut off or no valid JSON.`,
-  )
+  return new ZendeskError('ZendeskUnavailable', `Zendesk sent a page of ${key} that is truncated or not valid JSON.`)
 }
 
 type Reviver = (this: unknown, name: string, value: unknown, context: { readonly source?: string }) => unknown

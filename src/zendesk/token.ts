@@ -39,7 +39,7 @@ export function requestToken(
 }
 
 const refusedClient =
-  'Zendesk refuses the OAuth client id and secret: correct clientId (the unique identifier) and clientSecret in the Secret, or make a new secret in Zendesk’s Admin Center.'
+  'Zendesk rejects the OAuth client id and secret: correct clientId (the unique identifier) and clientSecret in the Secret, or generate a new secret in Zendesk’s Admin Center.'
 
 /** Reads the answer of the token endpoint. Its errors are undocumented: RFC 6749 is expected, anything tolerated (I). */
 export function readToken(answer: HttpAnswer, endpoint: string, now: Date, lifetimeSeconds: number): Minted {
@@ -49,7 +49,7 @@ export function readToken(answer: HttpAnswer, endpoint: string, now: Date, lifet
     return {
       kind: 'refused',
       reason: 'InvalidScope',
-      message: `Zendesk refuses the scope "${SCOPE}": allow it for the OAuth client in Zendesk’s Admin Center.`,
+      message: `Zendesk rejects the scope "${SCOPE}": allow it for the OAuth client in Zendesk’s Admin Center.`,
     }
   }
   if (
@@ -66,7 +66,7 @@ export function readToken(answer: HttpAnswer, endpoint: string, now: Date, lifet
     return {
       kind: 'again',
       reason: 'ZendeskUnavailable',
-      message: `${endpoint} answered the token request with something unknown: check what answers in Zendesk's place.`,
+      message: `${endpoint} sent an unknown response to the token request: check what responds instead of Zendesk.`,
       trouble: 'body',
       waitMs: undefined,
     }

@@ -40,12 +40,12 @@ export function judge(answer: HttpAnswer, endpoint: string, now: Date, limit?: E
   if (status >= 200 && status < 300) {
     if (isWhole(answer)) return { kind: 'good' }
     if (isJson(answer)) {
-      return again('body', 'ZendeskUnavailable', `${endpoint} answered with JSON that is cut off: it is asked again.`)
+      return again('body', 'ZendeskUnavailable', `${endpoint} sent truncated JSON: it will be retried.`)
     }
     return again(
       'body',
       'ZendeskUnavailable',
-      `${endpoint} answered with something that is not JSON: check what answers in Zendesk's place, such as a proxy's login page.`,
+      `${endpoint} sent a response that is not JSON: check what responds instead of Zendesk, such as a proxy's login page.`,
     )
   }
   if (status === 401) return { kind: 'unauthorized' }
@@ -53,7 +53,7 @@ export function judge(answer: HttpAnswer, endpoint: string, now: Date, limit?: E
   if (status === 404) {
     return {
       kind: 'absent',
-      message: `No Zendesk account answers at ${endpoint}: check the spelling of spec.endpoint.`,
+      message: `There is no Zendesk account at ${endpoint}: check the spelling of spec.endpoint.`,
     }
   }
   if (status >= 300 && status < 400) {
@@ -65,21 +65,21 @@ export function judge(answer: HttpAnswer, endpoint: string, now: Date, limit?: E
   if (status === 429) {
     const why =
       limit !== undefined && isOwnLimit(answer, limit)
-        ? `other clients use the limit that Zendesk sets on ${limit.endpoint} alone, so let them ask for it less often.`
-        : "other clients use the account's budget, so lower spec.rateLimit or theirs."
-    return again('429', 'RateLimited', `${endpoint} answers 429: ${why}`)
+        ? `other clients exhaust the limit of ${limit.endpoint}, so reduce their requests to it.`
+        : "other clients exhaust the account's rate limit, so lower spec.rateLimit or their usage."
+    return again('429', 'RateLimited', `${endpoint} returns HTTP 429: ${why}`)
   }
   if (status === 504) {
     return again(
       '504',
       'ZendeskUnavailable',
-      `${endpoint} takes too long (504): a smaller page is asked for if there is one.`,
+      `${endpoint} takes too long (504): it will be retried, with a smaller page if possible.`,
     )
   }
   return again(
     status === 503 ? '503' : status >= 500 ? '5xx' : '4xx',
     'ZendeskUnavailable',
-    `${endpoint} answers with HTTP ${status}: see status.zendesk.com if it lasts.`,
+    `${endpoint} returns HTTP ${status}: check status.zendesk.com if it persists.`,
   )
 }
 

@@ -50,7 +50,7 @@ describe('a connector and its Secret', () => {
     const account = stage.simulator.account('later')
     await stage.apply(connectorYaml({ name: 'later' }))
     const missing = await stage.until('later', isError('SecretNotFound'))
-    expect(ready(missing).message).toContain('The Secret later-zendesk is not there')
+    expect(ready(missing).message).toContain('The Secret later-zendesk does not exist')
     expect(missing.status.conditions.map((one: { type: string }) => one.type)).toContain('Reconciling')
     expect(account.ledger.count()).toBe(0)
     await stage.apply(secretYaml('later'))
@@ -103,7 +103,7 @@ describe('what Zendesk may answer', () => {
   const inTrouble: [string, (account: Account) => void, string, string][] = [
     ['agent', (account) => account.changeRole('agent'), 'NotAdmin', 'not an admin'],
     ['suspended', (account) => account.suspendActingUser(), 'UserSuspended', 'suspended'],
-    ['professional', (account) => account.setPlan('professional'), 'PlanNotSupported', 'the same goes for AuditLogs'],
+    ['professional', (account) => account.setPlan('professional'), 'PlanNotSupported', 'the same applies to AuditLogs'],
   ]
   test.each(inTrouble)('%s', async (name, trouble, reason, words) => {
     trouble(stage.simulator.account(name))
@@ -143,7 +143,7 @@ describe('what Zendesk may answer', () => {
     }
     const broken = await stage.until('down', failures(3), { seconds: 60 })
     expect(isError('ZendeskUnavailable')(broken)).toBe(true)
-    expect(ready(broken).message).toMatch(/HTTP 503.*Next try at \d\d:\d\d:\d\d UTC/)
+    expect(ready(broken).message).toMatch(/HTTP 503.*Next test at \d\d:\d\d:\d\d UTC/)
     account.removeFault(fault)
     await testNow('down')
     await stage.until('down', isConnected)
@@ -223,12 +223,13 @@ describe('zendesk-connector status', () => {
     expect(await lines(['nothing', '-n', 'security'])).toEqual({
       code: 1,
       out: '',
-      error: 'There is no ZendeskConnector nothing in the namespace security: see kubectl get zdc --all-namespaces.\n',
+      error:
+        'ZendeskConnector nothing does not exist in the namespace security: see kubectl get zdc --all-namespaces.\n',
     })
     const stranger = await stage.cluster.kubeconfigFor({ name: 'stranger' })
     const refused = await lines(['shown', '-n', 'security'], stranger)
     expect(refused).toMatchObject({ code: 1, out: '' })
-    expect(refused.error).toMatch(/^You may not read security\/shown: ask for .*\n$/)
+    expect(refused.error).toMatch(/^You are not allowed to read security\/shown: you need .*\n$/)
   })
 
   test('--watch follows what happens, until it is told to stop or there is nothing left', async () => {

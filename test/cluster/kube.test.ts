@@ -392,9 +392,9 @@ describe('the way to a cluster', () => {
   test('is a kubeconfig that was named, or a service account, and nothing else', async () => {
     vi.stubEnv('KUBERNETES_SERVICE_HOST', undefined)
     vi.stubEnv('KUBECONFIG', k8s.kubeconfig)
-    await expect(loadCluster({})).rejects.toThrow('no cluster: name a kubeconfig, or run in a pod')
+    await expect(loadCluster({})).rejects.toThrow('no cluster: pass a kubeconfig, or run in a pod')
     await expect(loadCluster({ kubeconfig: '/nowhere' })).rejects.toThrow(
-      'kubeconfig /nowhere cannot be read: it is not there',
+      'kubeconfig /nowhere cannot be read: it does not exist',
     )
     vi.unstubAllEnvs()
   })

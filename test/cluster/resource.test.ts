@@ -34,7 +34,7 @@ const endpoints = [
 ]
 test.each(endpoints)('the endpoint "%s" is refused at apply, with a sentence that helps', async (endpoint) => {
   await expect(apply(connectorYaml({ name: 'acme', endpoint }), '--dry-run=server')).rejects.toThrow(
-    'must be the address of one Zendesk account in lower case, such as acme.zendesk.com',
+    'must be the host of one Zendesk account in lower case, such as acme.zendesk.com',
   )
 })
 
@@ -74,12 +74,16 @@ const refused: [string, object, string][] = [
     { sync: { interval: 'soon', sink: { stdout: {} } } },
     'must be a duration from 1m to 168h',
   ],
-  ['a bucket that is none', s3({ bucket: 'Data!' }), 'must be the name of a bucket'],
-  ['a prefix with a slash at its end', s3({ prefix: 'a/' }), 'must not begin or end with a slash'],
-  ['an endpoint with a path', s3({ endpoint: 'https://x.example.com/path' }), 'a scheme, a host and a port at most'],
-  ['a password in a URL', http({ url: 'https://me:secret@siem.example.com/' }), 'credentials go into the Secret'],
-  ['acknowledgements of no Splunk', http({ acknowledge: true }), 'acknowledge needs the format SplunkHEC'],
-  ['redacted ids', { sync: { redact: ['id'], sink: { stdout: {} } } }, 'a record is nothing without them'],
+  ['a bucket that is none', s3({ bucket: 'Data!' }), 'must be a valid bucket name'],
+  ['a prefix with a slash at its end', s3({ prefix: 'a/' }), 'must not start or end with a slash'],
+  [
+    'an endpoint with a path',
+    s3({ endpoint: 'https://x.example.com/path' }),
+    'must be a scheme, a host and optionally a port',
+  ],
+  ['a password in a URL', http({ url: 'https://me:secret@siem.example.com/' }), 'put credentials into the Secret'],
+  ['acknowledgements of no Splunk', http({ acknowledge: true }), 'acknowledge requires the format SplunkHEC'],
+  ['redacted ids', { sync: { redact: ['id'], sink: { stdout: {} } } }, 'which every record needs'],
   ['an unknown stream', { sync: { streams: ['Tickets'], sink: { stdout: {} } } }, 'Unsupported value: "Tickets"'],
   ['a stream twice', { sync: { streams: ['Users', 'Users'], sink: { stdout: {} } } }, 'Duplicate value'],
   ['too low a rate', { rateLimit: { requestsPerMinute: 5 } }, 'should be greater than or equal to 10'],
@@ -120,7 +124,7 @@ test(`the command line refuses what the API server refuses, and nothing else: ${
 test('another endpoint is another connector', async () => {
   await apply(connectorYaml({ name: 'settled' }))
   await expect(apply(connectorYaml({ name: 'settled', endpoint: 'other.zendesk.com' }))).rejects.toThrow(
-    'another account is another connector',
+    'create another connector for another account',
   )
 })
 

@@ -36,7 +36,7 @@ async function toS3(name: string, more: object = {}) {
 
 const sinkSecret = (name: string, data: Readonly<Record<string, string>>) => secretYaml(`${name}-sink`, data)
 const missing =
-  "The sink's Secret is not there, or empty: create it with the keys that the sink wants, or correct the sink's secretRef."
+  "The sink's Secret is missing or empty: create it with the keys that the sink needs, or correct the sink's secretRef."
 const rightKey = () => ({ accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey })
 
 describe.concurrent('side by side', { timeout: 200_000 }, () => {
@@ -73,7 +73,7 @@ describe.concurrent('side by side', { timeout: 200_000 }, () => {
     const wrong = { ...rightKey(), secretAccessKey: 'not-that-one' }
     await stage.apply(documents(secretYaml(name), sinkSecret(name, wrong), connectorYaml({ name, spec })))
     await expectCured(expect, name, {
-      message: `${new URL(s3.endpoint).host} does not accept the access key: check accessKeyId and secretAccessKey in the sink's Secret.`,
+      message: `${new URL(s3.endpoint).host} rejects the access key: check accessKeyId and secretAccessKey in the sink's Secret.`,
       cure: sinkSecret(name, rightKey()),
     })
     expectTheActivities(expect, account, await records('AuditLogs'))
@@ -104,12 +104,12 @@ describe.concurrent('side by side', { timeout: 200_000 }, () => {
   test.for([
     {
       format: 'NDJSON',
-      refusal: (host: string) => `${host} refuses the credentials (401): check the headers in the Secret of the sink.`,
+      refusal: (host: string) => `${host} rejects the credentials (401): check the headers in the Secret of the sink.`,
     },
     {
       format: 'SplunkHEC',
       refusal: (host: string) =>
-        `Splunk at ${host} refuses the token (403): the Secret of the sink needs the key Authorization with the word Splunk, a space and the token.`,
+        `Splunk at ${host} rejects the token (403): set the key Authorization in the Secret of the sink to the word Splunk, a space and the token.`,
     },
   ])(
     'http, $format: a wrong token is a sentence, and correcting the Secret alone makes every record arrive once',
@@ -163,7 +163,7 @@ describe.concurrent('side by side', { timeout: 200_000 }, () => {
       progress: 'Groups: 3 records; AuditLogs: 0 records',
     })
     expect(waiting.status.sync.activeRun.waitingFor).toBe(
-      "slow.zendesk.com answers 429: other clients use the account's budget, so lower spec.rateLimit or theirs.",
+      "slow.zendesk.com returns HTTP 429: other clients exhaust the account's rate limit, so lower spec.rateLimit or their usage.",
     )
     const labels = { namespace: 'security', name }
     expect((await scrape(stage.operatorLog))('run_progress_ratio', labels)).toBe(0.5)

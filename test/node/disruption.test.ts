@@ -117,7 +117,7 @@ test('its image is not there: RunNotStarted says so, and with the right image it
   expect(status.connection).toBe('Connected')
   expect(status.sync.lastRun).toMatchObject({ result: 'Failed', reason: 'RunNotStarted', requests: 0 })
   expect(status.sync.lastRun.message).toMatch(
-    /^The run's pod did not start \((ErrImagePull|ImagePullBackOff): .*localhost\/absent:1.*\): mend what keeps it, the next run is tried at the next interval\.$/,
+    /^The run's pod did not start \((ErrImagePull|ImagePullBackOff): .*localhost\/absent:1.*\): fix the cause; the next run starts at the next interval\.$/,
   )
   await stage.release('upgrade', ofSales, elsewhere)
   const slot = await stage.requestRun('sales', 'sales')

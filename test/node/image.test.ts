@@ -108,7 +108,7 @@ test('it starts as user 65532 on a root that it cannot write, without a shell', 
   expect(JSON.parse(stdout)).toEqual({ user: 65532, app: 'EACCES', tmp: 'EROFS', shells: [] })
 
   const { code, stderr } = await start(['sync'])
-  expect({ code, stderr }).toEqual({ code: 64, stderr: expect.stringMatching(/^The environment is not right: .+\n$/) })
+  expect({ code, stderr }).toEqual({ code: 64, stderr: expect.stringMatching(/^Invalid environment: .+\n$/) })
 })
 
 test('pods start from compiled code; where it does not fit, it is passed over', async () => {

@@ -71,7 +71,7 @@ const ofWrites: Readonly<Record<string, Law>> = {
     const tested = (version: Version) => version.status.connectionTest?.testedGeneration
     if (tested(before) !== tested(now)) return undefined
     const said = ({ status: { conditions } }: Version) =>
-      conditions.map(({ message, ...rest }) => ({ ...rest, message: message.replace(/ Next try at .*$/, '') }))
+      conditions.map(({ message, ...rest }) => ({ ...rest, message: message.replace(/ Next test at .*$/, '') }))
     const changed = differences({ conditions: said(before) }, { conditions: said(now) })
     return changed.length === 0 ? undefined : changed.join(', ')
   },

@@ -66,7 +66,7 @@ test('each command is there: without what it needs it says so, in a sentence', a
   const said = await Promise.all(commands.map((args) => run(args)))
   expect(said.map(({ code }) => code)).toEqual([64, 64, 64])
   expect(said.map(({ error }) => error)).toEqual([
-    expect.stringMatching(/^The environment is not right: RUN_ORDERS .+\n$/),
+    expect.stringMatching(/^Invalid environment: RUN_ORDERS .+\n$/),
     expect.stringMatching(/^no cluster: .+\n$/),
     '/nowhere cannot be read (ENOENT).\n',
   ])

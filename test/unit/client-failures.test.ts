@@ -166,7 +166,7 @@ describe('Zendesk’s advice is followed', () => {
     const exported = timed(() => users(opened)).finally(() => ended.push('users'))
     await expect.poll(() => opened.client.usage().throttled).toBe(1)
     await logs(opened).finally(() => ended.push('logs'))
-    expect(opened.client.waiting()).toMatch(/429: .* limit that Zendesk sets on incremental\/users\/cursor alone/)
+    expect(opened.client.waiting()).toMatch(/429: .* exhaust the limit of incremental\/users\/cursor,/)
     expect(await exported).toBeGreaterThan(950)
     expect(ended).toEqual(['logs', 'users'])
   })
@@ -179,7 +179,7 @@ describe('Zendesk’s advice is followed', () => {
     const third = visits(opened).finally(() => ended.push('visits'))
     await expect.poll(() => opened.client.usage().throttled).toBe(1)
     await logs(opened).finally(() => ended.push('logs'))
-    expect(opened.client.waiting()).toMatch(/429: .* limit that Zendesk sets on access_logs alone/)
+    expect(opened.client.waiting()).toMatch(/429: .* exhaust the limit of access_logs,/)
     await third
     expect(ended).toEqual(['logs', 'visits'])
     expect(opened.client.usage()).toMatchObject({ throttled: 1, retries: { 429: 1 } })

@@ -95,7 +95,7 @@ test('a role below admin: NotAdmin, with what to do', async () => {
   acme.changeRole('agent')
   const tested = await look()
   expect(tested.reason).toBe('NotAdmin')
-  expect(tested.message).toContain('an agent, not an admin: give the user the role Administrator')
+  expect(tested.message).toContain('an agent, not an admin: give the user the Administrator role')
   expect(tested.results).toContain('Users Skipped')
 })
 
@@ -144,7 +144,10 @@ test('a redirect to another host is never followed', async () => {
 test('a spec above the account’s limit is a warning, not a failure', async () => {
   acme.setLimit({ requests: 100 })
   const tested = await look()
-  expect(tested.outcome).toMatchObject({ kind: 'passed', warning: expect.stringContaining('The account allows 100') })
+  expect(tested.outcome).toMatchObject({
+    kind: 'passed',
+    warning: expect.stringContaining('The account allows only 100'),
+  })
   expect(tested.checks.at(-1)).toMatchObject({ result: 'Passed', reason: 'RateLimitTooHigh' })
 })
 

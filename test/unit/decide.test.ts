@@ -290,7 +290,7 @@ describe('a run that ends', () => {
     expect(lastRun({ runs })).toMatchObject({
       result: 'Failed',
       reason: 'RunFailed',
-      message: expect.stringMatching(/OOMKilled.*raise that \(sync\.resources of the chart\)/),
+      message: expect.stringMatching(/OOMKilled.*raise its pod's memory limit \(sync\.resources of the chart\)/),
     })
   })
   test('because its Job is gone was stopped, which is no good news that a test could wait for', () => {

@@ -413,7 +413,7 @@ test.each([1, 2, 3])('pages that go round in a circle of %i: the run ends at onc
   const ran = await play(answers, spoilt, newGround(), { credentials: CLIENT })
   expect(problemWith(ran, STREAMS.length * (length + 1) + 2)).toBeUndefined()
   expect(ran.report).toMatchObject({ result: 'Failed', reason: 'ZendeskUnavailable' })
-  expect(ran.report.message).toContain('leads back')
+  expect(ran.report.message).toContain('links back')
 })
 
 test.each<[string, (stream: StreamName) => readonly unknown[]]>([

@@ -109,7 +109,7 @@ const rows: readonly Row[] = [
     of(fresh, undefined, 'NetworkError', 'NetworkError', 'NetworkError'),
     'Progressing',
     'InProgress',
-    /^NetworkError: .*Next try at/,
+    /^NetworkError: .*Next test at/,
   ],
   ['connected, last run failed, tried again', afterRun('RunFailed'), 'Progressing', 'InProgress', /^RunFailed: /],
   ['connected, last run failed and stays so', afterRun('SinkUnavailable'), 'Degraded', 'Failed', /^SinkUnavailable: /],

@@ -142,5 +142,5 @@ test('a kubeconfig that cannot be used is refused, and not quoted', async () => 
     `kubeconfig ${file} cannot be read: it is not a kubeconfig`,
   )
   await writeFile(file, '{}')
-  await expect(loadCluster({ kubeconfig: file })).rejects.toThrow(/cannot be read|names no cluster/)
+  await expect(loadCluster({ kubeconfig: file })).rejects.toThrow(/cannot be read|has no cluster/)
 })

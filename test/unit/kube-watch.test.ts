@@ -66,7 +66,7 @@ const cluster: Cluster = {
       if (stream instanceof Error) throw stream
       calls.push({ kind: 'stream', path, query: { ...query }, at: performance.now() })
       for (const event of stream) onEvent(event)
-      if (signal.aborted) throw new KubeError('Aborted', 'the call was given up')
+      if (signal.aborted) throw new KubeError('Aborted', 'the request was cancelled')
       return
     }
     calls.push({ kind: 'watch', path, query: { ...query }, at: performance.now() })

@@ -92,7 +92,7 @@ test('work that has not ended after five minutes is told of, and no more when it
   pass(5 * MINUTE - 1)
   expect(leading.stuck()).toBeUndefined()
   pass(1)
-  expect(leading.stuck()).toBe('work on a connector has neither begun nor ended for 300 s')
+  expect(leading.stuck()).toBe('no reconcile has started or ended for 300 s')
   answer(1)
   await underWay(0)
   expect(leading.stuck()).toBeUndefined()
@@ -108,7 +108,7 @@ test('and so it is while everything else moves beside it', async () => {
     answer(1, 1)
     await underWay(1)
   }
-  expect(leading.stuck()).toBe('work on a connector has neither begun nor ended for 360 s')
+  expect(leading.stuck()).toBe('no reconcile has started or ended for 360 s')
 })
 
 test('keys that wait while nobody begins on them are told of five minutes after work last ended', async () => {
@@ -122,5 +122,5 @@ test('keys that wait while nobody begins on them are told of five minutes after 
   pass(5 * MINUTE - 1)
   expect(leading.stuck()).toBeUndefined()
   pass(1)
-  expect(leading.stuck()).toBe('work on a connector has neither begun nor ended for 300 s')
+  expect(leading.stuck()).toBe('no reconcile has started or ended for 300 s')
 })

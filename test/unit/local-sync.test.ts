@@ -110,13 +110,11 @@ describe('a run with no cluster', () => {
     const { code, out: table, error } = await run([])
     expect(code).toBe(0)
     expect(table).toMatch(/^acme {2}acme\.zendesk\.com: Succeeded$/m)
-    expect(table).toMatch(/^STREAM +NEW +IN ALL +LATE +REQUESTS +BYTES +COMPLETE +NEWEST$/m)
+    expect(table).toMatch(/^STREAM +NEW +TOTAL +LATE +REQUESTS +BYTES +COMPLETE +NEWEST$/m)
     expect(table).toMatch(/^AuditLogs +200 +200 +0 +\d+ +\d+ kB +yes +20\d\d-/m)
     expect(table).toMatch(/^Total +/m)
     expect(table).toContain(`Records are in ${join(out, 'security', 'acme')}`)
-    expect(error).toBe(
-      `acme: records go to ${join(out, 'security', 'acme')}, and not to the stdout sink of the manifest.\n`,
-    )
+    expect(error).toBe(`acme: records go to ${join(out, 'security', 'acme')} instead of the manifest's stdout sink.\n`)
   })
 
   test('takes snapshots anew when told so', async () => {
@@ -150,9 +148,9 @@ describe('a run with no cluster', () => {
     const { code, out: table, error } = await stopped.ended
     expect(performance.now() - since).toBeLessThan(10_000)
     expect(code).toBe(0)
-    expect(error).toContain('Stopping: what was read is published first')
+    expect(error).toContain('Stopping: publishing what was read')
     expect(table).toContain('acme.zendesk.com: Stopped')
-    expect(table).toContain('run the same command again, it goes on from here')
+    expect(table).toContain('run the same command again to continue')
     const before = await recordsOf('Users')
     expect(before.length).toBeGreaterThan(0)
     expect(before.length).toBeLessThan(120)
@@ -181,7 +179,7 @@ describe('a run with no cluster', () => {
     first.stop('SIGTERM')
     expect(await first.ended).toMatchObject({
       code: 80,
-      out: expect.stringContaining('Another process works in this folder'),
+      out: expect.stringContaining('Another process is working in this folder'),
     })
     second.stop('SIGTERM')
     expect(await second.ended).toMatchObject({ code: 0 })
@@ -213,12 +211,12 @@ describe('what goes wrong', () => {
   })
 
   test.each([
-    ['manifests without a folder', ['-f', '-'], '-f and --out go together.'],
-    ['a folder without manifests', ['--out', '/tmp'], '-f and --out go together.'],
+    ['manifests without a folder', ['-f', '-'], '-f and --out must be used together.'],
+    ['a folder without manifests', ['--out', '/tmp'], '-f and --out must be used together.'],
     [
       'a folder that cannot be made',
       ['-f', '-', '--out', '/dev/null/x'],
-      '/dev/null/x cannot be written (ENOTDIR): name another folder with --out.',
+      '/dev/null/x is not writable (ENOTDIR): choose another folder with --out.',
     ],
   ])('%s: exit 64, and one sentence', async (_, args, sentence) => {
     const child = spawn(process.execPath, [program, 'sync', ...args], { env: { PATH: process.env.PATH } })
@@ -230,15 +228,10 @@ describe('what goes wrong', () => {
 
   const elsewhere = documents(acme, connectorYaml({ name: '../../acme' }))
   test.each<[string, string, Partial<LocalSyncOptions>, string]>([
-    [
-      'a connector that is not there',
-      acme,
-      { connector: 'x' },
-      'no connector x among the manifests: there are security/acme.',
-    ],
-    ['two connectors of one name', documents(acme, connectorYaml()), {}, 'security/acme stands in the manifests twice'],
+    ['a connector that is not there', acme, { connector: 'x' }, 'no connector x, only security/acme.'],
+    ['two connectors of one name', documents(acme, connectorYaml()), {}, 'The manifests contain security/acme twice'],
     ['a name that would lead out of the folder', elsewhere, {}, 'metadata.name: must be lower-case letters'],
-    ['a connector without its Secret', connectorYaml(), {}, 'is not among the manifests'],
+    ['a connector without its Secret', connectorYaml(), {}, 'is not in the manifests'],
   ])('%s is misuse: one sentence', async (_, manifests, options, sentence) => {
     const filename = join(folder, 'manifests.yaml')
     await writeFile(filename, manifests)
@@ -253,7 +246,7 @@ describe('what goes wrong', () => {
     await mkdir(checkpoint, { recursive: true })
     await writeFile(join(checkpoint, '999999999999.json'), '{}')
     const { code, error } = await run([])
-    expect(error).toContain(`${checkpoint} holds no checkpoint that this version can read: remove it`)
+    expect(error).toContain(`${checkpoint} contains no checkpoint that this version can read: remove it`)
     expect(code).toBe(64)
   })
 })

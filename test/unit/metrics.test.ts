@@ -288,5 +288,5 @@ test('they are served where --metrics-bind-address says', async () => {
   expect(bindAddress(':8080')).toEqual({ port: 8080 })
   expect(bindAddress('[::1]:1')).toEqual({ host: '::1', port: 1 })
   expect(bindAddress('0')).toBeUndefined()
-  expect(() => bindAddress('localhost')).toThrow('is not an address')
+  expect(() => bindAddress('localhost')).toThrow('is not a valid listen address')
 })

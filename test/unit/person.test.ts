@@ -75,17 +75,15 @@ it('looks at ~/.kube/config where nothing is named, and never where something is
   await kubeconfig('.kube/config', [{ name: 'a', cluster: 'c', namespace: 'home' }], 'a')
   expect(await personalCluster({}, { HOME: folder })).toMatchObject({ namespace: 'home' })
   await expect(personalCluster({}, { HOME: folder, KUBECONFIG: join(folder, 'missing') })).rejects.toThrow(
-    'There is no kubeconfig',
+    'No kubeconfig found',
   )
 })
 
 it('says in one sentence what keeps it from a cluster, and quotes no file', async () => {
-  await expect(personalCluster({}, { HOME: folder })).rejects.toThrow(
-    'There is no kubeconfig: name one with --kubeconfig',
-  )
-  await expect(personalCluster({ kubeconfig: '/nowhere' }, {})).rejects.toThrow('it is not there')
+  await expect(personalCluster({}, { HOME: folder })).rejects.toThrow('No kubeconfig found: set --kubeconfig')
+  await expect(personalCluster({ kubeconfig: '/nowhere' }, {})).rejects.toThrow('it does not exist')
   const file = await kubeconfig('any', [{ name: 'a', cluster: 'c' }], 'a')
-  await expect(personalCluster({ kubeconfig: file, context: 'x' }, {})).rejects.toThrow('there is no context x')
+  await expect(personalCluster({ kubeconfig: file, context: 'x' }, {})).rejects.toThrow('context x does not exist')
   await writeFile(join(folder, 'broken'), 'users: [c4n4ry')
   const broken = personalCluster({ kubeconfig: join(folder, 'broken') }, {})
   await expect(broken).rejects.toThrow('it is not a kubeconfig')

@@ -55,15 +55,15 @@ describe('a manifest', () => {
       'an endpoint of somebody else',
       connectorYaml({ endpoint: 'evil.com' }),
       7,
-      'spec.endpoint: must be the address of one',
+      'spec.endpoint: must be the host of one',
     ],
     [
       'a field that does not exist',
       connectorYaml({ spec: { rateLimit: { rpm: 5 } } }),
       14,
-      'There is no field spec.rateLimit.rpm',
+      'Unknown field spec.rateLimit.rpm',
     ],
-    ['a field beside the spec', `${connectorYaml()}specs: {}\n`, 13, 'There is no field specs'],
+    ['a field beside the spec', `${connectorYaml()}specs: {}\n`, 13, 'Unknown field specs'],
     [
       'a sink too many',
       connectorYaml({ spec: { sync: { sink: { stdout: {}, file: { claimName: 'x' } } } } }),
@@ -80,7 +80,7 @@ describe('a manifest', () => {
       'a stream twice',
       connectorYaml({ spec: { sync: { streams: ['Users', 'Users'], sink: { stdout: {} } } } }),
       11,
-      'must not hold anything twice',
+      'must not contain duplicates',
     ],
     [
       'a name that the API server refuses',
@@ -94,8 +94,8 @@ describe('a manifest', () => {
       5,
       'metadata.annotations.x',
     ],
-    ['another version of the API', connectorYaml().replace('v1alpha1', 'v9'), 1, 'v9 is not known here'],
-    ['a key that stands twice', `${connectorYaml()}kind: ZendeskConnector\n`, 13, 'A key stands twice'],
+    ['another version of the API', connectorYaml().replace('v1alpha1', 'v9'), 1, 'v9 is unknown'],
+    ['a key that stands twice', `${connectorYaml()}kind: ZendeskConnector\n`, 13, 'Duplicate key'],
   ]
   it.each(wrong)('with %s is refused, with the line', (_, text, line, sentence) => {
     const { isGood, told } = examine({ 'acme.yaml': text }, { missingSecrets: 'warning' })
@@ -143,11 +143,9 @@ describe('a manifest', () => {
 
   it('that stands there twice is told where the other one is', () => {
     const { told } = examine({ 'a.yaml': acme, 'b.yaml': connectorYaml() })
-    expect(told).toContain(
-      'error b.yaml:4: security/acme stands at a.yaml:10 as well: remove one, or name it otherwise.',
-    )
+    expect(told).toContain('error b.yaml:4: security/acme is also defined at a.yaml:10: remove or rename one.')
     expect(examine({ 'a.yaml': acme, 'b.yaml': connectorYaml({ namespace: 'other' }) }).told.join()).not.toContain(
-      'as well',
+      'also defined',
     )
   })
 })
@@ -171,7 +169,7 @@ describe('a Secret', () => {
 
   it('that is not there is an error at the field that names it, a warning where it may come from elsewhere', () => {
     expect(only(named).told).toEqual([
-      expect.stringMatching(/^error acme.yaml:9: The Secret acme-zendesk is not among/),
+      expect.stringMatching(/^error acme.yaml:9: The Secret acme-zendesk is not in the manifests/),
     ])
     const { told, isGood } = only(named, { missingSecrets: 'warning' })
     expect(told).toEqual([expect.stringMatching(/^warning acme.yaml:9: /)])
@@ -180,12 +178,12 @@ describe('a Secret', () => {
 
   it('of another namespace is not the one, but is pointed out', () => {
     const other = secretYaml('acme', undefined, 'other')
-    expect(only(documents(other, named)).told[0]).toContain('(one of that name stands in other, acme.yaml:1)')
+    expect(only(documents(other, named)).told[0]).toContain('(one exists in other, acme.yaml:1)')
   })
 
   it('that lacks a key is told which', () => {
     expect(only(documents(secretYaml('acme', { clientId: 'x', clientSecret: ' ' }), named)).told).toEqual([
-      'error acme.yaml:1: The Secret acme-zendesk (acme.yaml:1) has no key clientSecret, or it is empty: add it.',
+      'error acme.yaml:1: The key clientSecret of the Secret acme-zendesk (acme.yaml:1) is missing or empty: add it.',
     ])
   })
 
@@ -193,16 +191,16 @@ describe('a Secret', () => {
     const data = [{ secretKey: 'clientId' }, { secretKey: 'clientSecret' }]
     for (const maker of [external({ data }), sealed(['clientId', 'clientSecret'])]) {
       const { told, isGood } = only(documents(maker, named))
-      expect(told).toEqual([expect.stringMatching(/^warning .* is to be made by (ExternalSecret|SealedSecret)/)])
+      expect(told).toEqual([expect.stringMatching(/^warning .* will be created by (ExternalSecret|SealedSecret)/)])
       expect(isGood).toBe(true)
     }
   })
 
   it('that something else will make without a key it needs is an error, as far as that can be read', () => {
     expect(only(documents(external({ data: [{ secretKey: 'clientId' }] }), named)).told[0]).toContain(
-      'has no key clientSecret',
+      'The key clientSecret of',
     )
-    expect(only(documents(sealed(['clientSecret']), named)).told[0]).toContain('has no key clientId')
+    expect(only(documents(sealed(['clientSecret']), named)).told[0]).toContain('The key clientId of')
     expect(only(documents(external({ dataFrom: [{}] }), named)).told[0]).toContain(
       'with the keys clientId and clientSecret',
     )
@@ -210,7 +208,7 @@ describe('a Secret', () => {
 
   it('that SOPS has encrypted is known by its keys', () => {
     const sops = `${secretYaml('acme')}sops: { mac: x }\n`
-    expect(only(documents(sops, named)).told).toEqual([expect.stringMatching(/^warning .*made by SOPS/)])
+    expect(only(documents(sops, named)).told).toEqual([expect.stringMatching(/^warning .*created by SOPS/)])
   })
 
   it('with data that is no base64 is refused, and nothing of it is repeated', () => {
@@ -222,8 +220,8 @@ describe('a Secret', () => {
     })
     const { told, isGood, as } = only(documents(bad, named))
     expect(told).toEqual([
-      'error acme.yaml:7: Secret: data.clientId: must be base64: plain text goes into stringData.',
-      'error acme.yaml:8: Secret: data.clientSecret: must be base64: plain text goes into stringData.',
+      'error acme.yaml:7: Secret: data.clientId: must be base64: put plain text into stringData.',
+      'error acme.yaml:8: Secret: data.clientSecret: must be base64: put plain text into stringData.',
     ])
     expect(isGood).toBe(false)
     for (const format of ['table', 'json', 'junit', 'github'] as const) expect(as(format)).not.toContain('c4n4ry')
@@ -236,7 +234,7 @@ describe('what a connector stands beside', () => {
     const other = connectorYaml({ name: 'second', endpoint: 'acme.zendesk.com', secret: 'acme-zendesk' })
     const { told, isGood } = examine({ 'a.yaml': acme, 'b.yaml': other })
     expect(told[0]).toMatch(/^warning a.yaml:16: acme.zendesk.com is also the account of security\/second \(b.yaml:1\)/)
-    expect(told[0]).toContain('their rates add up to 400 requests per minute')
+    expect(told[0]).toContain('their limits add up to 400 requests per minute')
     expect(isGood).toBe(true)
   })
 
@@ -252,16 +250,16 @@ describe('what a connector stands beside', () => {
   it('is the Secret of its sink, with its keys', () => {
     const spec = { sync: { sink: { s3: { bucket: 'data', secretRef: { name: 'bucket-zendesk' } } } } }
     const both = documents(secretYaml('acme'), connectorYaml({ spec }))
-    expect(only(both).told).toEqual([expect.stringContaining('The Secret bucket-zendesk is not among the manifests')])
+    expect(only(both).told).toEqual([expect.stringContaining('The Secret bucket-zendesk is not in the manifests')])
     const keys = { accessKeyId: 'x' }
-    expect(only(documents(both, secretYaml('bucket', keys))).told[0]).toContain('has no key secretAccessKey')
+    expect(only(documents(both, secretYaml('bucket', keys))).told[0]).toContain('The key secretAccessKey of')
   })
 })
 
 it('the examples pass, all together', async () => {
   const sources = await readSources([join(import.meta.dirname, '..', '..', 'examples')])
   const { told, isGood } = examine(Object.fromEntries(sources.map(({ name, text }) => [name, text])))
-  expect(told.filter((one) => !one.includes(' is to be made by '))).toEqual([])
+  expect(told.filter((one) => !one.includes(' will be created by '))).toEqual([])
   expect(isGood).toBe(true)
 })
 
@@ -284,7 +282,7 @@ describe('a folder', () => {
   })
 
   it('without any is misuse', async () => {
-    await expect(readSources([folder])).rejects.toThrow(`${folder} holds no file that ends in .yaml, .yml or .json.`)
+    await expect(readSources([folder])).rejects.toThrow(`${folder} contains no .yaml, .yml or .json file.`)
   })
 
   it('may hold templates of a chart: only those of ours must be YAML', () => {
@@ -354,7 +352,7 @@ describe('the report', () => {
     )
     expect(passed).toBe(false)
     expect(problems).toEqual([
-      { level: 'error', message: 'This is not YAML (BLOCK_AS_IMPLICIT_KEY).', file: 'b.yaml', line: 1, column: 4 },
+      { level: 'error', message: 'Invalid YAML (BLOCK_AS_IMPLICIT_KEY).', file: 'b.yaml', line: 1, column: 4 },
     ])
     expect(connectors[0]).toMatchObject({
       name: 'acme',

@@ -68,7 +68,7 @@ describe('on a terminal', () => {
   it('says below the bar what is waited for, and nothing when nothing is', () => {
     const { tell, lines } = screen(60, true)
     tell(0, { percent: 0, waitingFor: 'the budget' })
-    expect(lines()[1]).toBe('      waits: the budget')
+    expect(lines()[1]).toBe('      waiting: the budget')
     tell(1, { percent: 0 })
     expect(lines()).toHaveLength(1)
   })
@@ -93,7 +93,7 @@ describe('on a terminal', () => {
     keep('one\n')
     tell(1, { percent: 20, waitingFor: 'the budget' })
     keep('two\n')
-    expect(lines()).toEqual(['one', 'two', expect.stringContaining('20 %'), '      waits: the budget'])
+    expect(lines()).toEqual(['one', 'two', expect.stringContaining('20 %'), '      waiting: the budget'])
     clear()
     expect(lines()).toEqual(['one', 'two', ''])
   })
@@ -111,7 +111,7 @@ describe('anywhere else', () => {
     for (const second of [0, 5]) tell(second, { waitingFor: 'the run before' })
     keep('kept\n')
     clear()
-    expect(written()).toBe('acme: 0 records, 0/s, 0 requests/min; waits: the run before\nkept\n')
+    expect(written()).toBe('acme: 0 records, 0/s, 0 requests/min; waiting: the run before\nkept\n')
   })
 
   it('is silent when told so, but for what is kept', () => {

@@ -84,7 +84,7 @@ test('whatever comes in place of an event is an event or Malformed, and nothing 
   )
   fc.assert(
     fc.property(cut, (bytes) => {
-      expect(() => decodeEvent(JOB, bytes)).toThrow(/no protobuf/)
+      expect(() => decodeEvent(JOB, bytes)).toThrow(/not Kubernetes protobuf/)
     }),
   )
 })

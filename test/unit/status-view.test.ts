@@ -96,7 +96,7 @@ Next run   in 8 min 33 s (08:08:33 UTC)
   })
 
   it('says what is wrong with a connector in its first lines and at the check that found it', () => {
-    const message = 'Zendesk refuses client id and secret: correct the Secret.'
+    const message = 'Zendesk rejects client id and secret: correct the Secret.'
     const checks = [{ name: 'Token', result: 'Failed', reason: 'InvalidClient', message }]
     const lines = view({
       ...connected,
@@ -105,9 +105,9 @@ Next run   in 8 min 33 s (08:08:33 UTC)
       conditions: [condition('Ready', 'False', 'InvalidClient', message)],
     })
     expect(lines).toContain(`Error (InvalidClient): ${message}`)
-    expect(lines).toMatch(/^Token +Failed +InvalidClient +Zendesk refuses/m)
+    expect(lines).toMatch(/^Token +Failed +InvalidClient +Zendesk rejects/m)
     expect(lines).toContain('failed for the 3rd time in a row')
-    expect(lines).toMatch(/^Next run +once the connection is good$/m)
+    expect(lines).toMatch(/^Next run +once connected$/m)
   })
 
   it('draws how far a run has come, when it may be done, and what it waits for', () => {
@@ -125,7 +125,7 @@ Next run   in 8 min 33 s (08:08:33 UTC)
       `Running    [${'#'.repeat(12)}${'-'.repeat(18)}] 40 %, for 1 min 5 s, done in 1 min 35 s (08:01:35 UTC)`,
     )
     expect(lines).toContain('AuditLogs: 40 % of seven days.')
-    expect(lines).toContain('waits: Zendesk asks to wait until 08:00:30 UTC.')
+    expect(lines).toContain('waiting: Zendesk asks to wait until 08:00:30 UTC.')
     expect(lines).toMatch(/^Next run +in 8 min 33 s/m)
   })
 
@@ -133,17 +133,17 @@ Next run   in 8 min 33 s (08:08:33 UTC)
     const due = { ...sync, lastStartTime: at(-3600) }
     expect(view({ ...connected, sync: due })).toMatch(/^Next run +now$/m)
     const activeRun = { id: 'acme-run-2', job: 'acme-run-2', startTime: at(-3600) }
-    expect(view({ ...connected, sync: { ...due, activeRun } })).toMatch(/^Next run +after the run under way$/m)
+    expect(view({ ...connected, sync: { ...due, activeRun } })).toMatch(/^Next run +after the active run$/m)
     const waiting = { since: at(-60), for: 'Account' }
-    expect(view({ ...connected, sync: { ...due, waiting } })).toContain('another connector of its account is syncing')
+    expect(view({ ...connected, sync: { ...due, waiting } })).toContain('another connector of the account is syncing')
     expect(view(connected, {}, 2)).toMatch(/^Next run +once the changed spec is tested$/m)
-    expect(view(connected, {}, 2)).toContain('The latest change of the spec is not tested yet.')
+    expect(view(connected, {}, 2)).toContain('The latest spec change is not tested yet.')
   })
 
   it('shows one that is suspended, and one that nobody has looked at', () => {
     expect(view(connected, { suspend: true })).toContain('Connected, suspended (Connected)')
-    expect(view(connected, { suspend: true })).toMatch(/^Next test +not while it is suspended$/m)
-    expect(view()).toContain('Pending: the operator has not seen it yet')
+    expect(view(connected, { suspend: true })).toMatch(/^Next test +not while suspended$/m)
+    expect(view()).toContain('Pending: not seen by the operator yet')
   })
 
   it('follows the operator’s own rules: a new test is due at once after a change, later after a failure', () => {

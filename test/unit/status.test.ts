@@ -120,7 +120,7 @@ describe.each(passing)('%s, which is no answer', (reason) => {
   test('third time on: Error, connection unknown, and the message says when it is tried next', () => {
     const status = afterTests(aConnector(), undefined, reason, reason, reason)
     expect(row(status)).toEqual(['Error', 'Unknown', 'False', 'True', '–'])
-    expect(status.conditions?.find((one) => one.type === 'Ready')?.message).toContain('Next try at 08:01:40 UTC')
+    expect(status.conditions?.find((one) => one.type === 'Ready')?.message).toContain('Next test at 08:01:40 UTC')
   })
 
   test('a count starts anew after an answer', () => {
@@ -183,7 +183,7 @@ test('what is wrong names its page in the docs, and keeps to the longest message
   const said = (status: Status) => status.conditions?.find((one) => one.type === 'Ready')?.message ?? ''
   expect(said(afterTests(aConnector(), 'NotAdmin'))).toBe('It says NotAdmin. See docs/reasons.md#notadmin.')
   expect(said(afterTests(aConnector(), 'NetworkError', 'NetworkError', 'NetworkError'))).toMatch(
-    /^It says NetworkError\. Next try at \d\d:\d\d:\d\d UTC\. See docs\/reasons\.md#networkerror\.$/,
+    /^It says NetworkError\. Next test at \d\d:\d\d:\d\d UTC\. See docs\/reasons\.md#networkerror\.$/,
   )
   const triedAgain = aLastRun({ result: 'Failed', reason: 'RunFailed', message: 'It was killed.' })
   expect(

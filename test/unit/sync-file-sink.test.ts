@@ -94,7 +94,7 @@ describe('the file sink', () => {
     await rm(root, { recursive: true })
     await expect(sink.publish(await segment({}, '1'))).rejects.toMatchObject({
       reason: 'SinkUnavailable',
-      message: expect.stringContaining('not there'),
+      message: expect.stringContaining('is missing'),
     })
     await expect(stat(root)).rejects.toThrow()
     await mkdir(root)
@@ -114,7 +114,7 @@ describe('the file sink', () => {
     await rm(join(folder(), '000000000000.ndjson.gz'))
     await expect(linesOf(sink.readBack, 0)).rejects.toMatchObject({
       reason: 'SinkUnavailable',
-      message: expect.stringMatching(/000000000000.ndjson.gz vanished .* last two days in place/),
+      message: expect.stringMatching(/000000000000.ndjson.gz was deleted .* last two days/),
     })
   })
 

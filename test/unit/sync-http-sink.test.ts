@@ -192,13 +192,13 @@ describe('the http sink', () => {
     const to = await collector()
     to.fail(...Array.from({ length: 50 }, () => ({ kind: 'answer', status: 502, body: CANARY }) as const))
     const patient = sinkTo(to.url)
-    expect(await refusal(patient.sink)).toMatch(/cannot take anything at the moment \(502\)/)
+    expect(await refusal(patient.sink)).toMatch(/is currently unavailable \(502\)/)
     expect(patient.passed()).toBeGreaterThan(90_000)
     expect(patient.passed()).toBeLessThanOrEqual(120_000)
     const other = await collector()
     other.fail({ kind: 'answer', status: 429, headers: { 'retry-after': '600' } })
     const told = sinkTo(other.url)
-    expect(await refusal(told.sink)).toMatch(/slow down \(429\)/)
+    expect(await refusal(told.sink)).toMatch(/rate limiting \(429\)/)
     expect(told.waits).toEqual([])
   })
 
@@ -245,9 +245,9 @@ describe('a record that the collector refuses', () => {
 
   it('is not given up where everything is refused: the sink is the wrong one', async () => {
     const to = await collector({ refuses: () => true })
-    expect(await refusal(sinkTo(to.url).sink, events(2))).toMatch(/refuses every record/)
+    expect(await refusal(sinkTo(to.url).sink, events(2))).toMatch(/rejects every record/)
     const before = to.requests.length
-    expect(await refusal(sinkTo(to.url).sink, events(5000))).toMatch(/refuses every record/)
+    expect(await refusal(sinkTo(to.url).sink, events(5000))).toMatch(/rejects every record/)
     expect(to.requests.length - before).toBeLessThan(250)
   })
 
@@ -298,13 +298,13 @@ describe('a record that the collector refuses', () => {
 
 describe('a collector that must be mended', () => {
   it.each([
-    [401, /refuses the credentials \(401\)/],
-    [403, /refuses the credentials \(403\)/],
+    [401, /rejects the credentials \(401\)/],
+    [403, /rejects the credentials \(403\)/],
     [404, /nothing at that path \(404\)/],
-    [405, /takes no POST/],
+    [405, /does not accept POST/],
     [415, /set gzip to false/],
     [302, /redirects \(302\)/],
-    [451, /answers with 451/],
+    [451, /returns 451/],
   ] as const)('is told of in one sentence: %i', async (status, sentence) => {
     const to = await collector()
     to.fail({ kind: 'answer', status, headers: { location: `/?${CANARY}` }, body: CANARY })
@@ -320,7 +320,7 @@ describe('a collector that must be mended', () => {
     const { port } = closed.address() as AddressInfo
     await new Promise((resolve) => closed.close(resolve))
     expect(await refusal(sinkTo(`http://127.0.0.1:${port}/?key=${CANARY}`).sink)).toMatch(/refuses connections/)
-    expect(await refusal(sinkTo(`http://${'x'.repeat(64)}.invalid/?key=${CANARY}`).sink)).toMatch(/DNS has no address/)
+    expect(await refusal(sinkTo(`http://${'x'.repeat(64)}.invalid/?key=${CANARY}`).sink)).toMatch(/DNS cannot resolve/)
     const breaking = await collector()
     breaking.fail(...Array.from({ length: 50 }, () => ({ kind: 'reset' }) as const))
     expect(await refusal(sinkTo(`${breaking.url}?key=${CANARY}`).sink)).toMatch(/connection to .* broke/)
@@ -331,7 +331,7 @@ describe('a collector that must be mended', () => {
     const tls = await authority.issue({ commonName: 'localhost', dnsNames: ['localhost'] })
     const to = await collector({ tls })
     const { sink, waits } = sinkTo(to.url)
-    expect(await refusal(sink)).toMatch(/certificate shown for localhost:\d+ is not trusted/)
+    expect(await refusal(sink)).toMatch(/certificate of localhost:\d+ is not trusted/)
     expect(waits).toEqual([])
     const before = getCACertificates('default')
     toEnd.push(async () => setDefaultCACertificates(before))
@@ -448,7 +448,7 @@ describe('Splunk', () => {
       false,
       /set acknowledge to true/,
     ],
-    ['the token is wrong', { authorization: 'Splunk other' }, true, /refuses the token \(403\)/],
+    ['the token is wrong', { authorization: 'Splunk other' }, true, /rejects the token \(403\)/],
   ] as const)('says what is wrong when %s', async (_what, options, acknowledge, sentence) => {
     const to = await collector(options)
     expect(await refusal(splunk(to, { acknowledge }).sink)).toMatch(sentence)
@@ -458,9 +458,9 @@ describe('Splunk', () => {
   it.each([
     [400, '{"text":"Incorrect index","code":7}', /default index/],
     [400, '{"text":"ACK is disabled","code":14}', /does not acknowledge/],
-    [401, `{"text":"Token is required ${CANARY}","code":2}`, /refuses the token \(401\)/],
-    [404, '<html>', /ends with \/services\/collector\/event/],
-    [200, '<html>welcome</html>', /no Splunk event collector/],
+    [401, `{"text":"Token is required ${CANARY}","code":2}`, /rejects the token \(401\)/],
+    [404, '<html>', /end with \/services\/collector\/event/],
+    [200, '<html>welcome</html>', /not a Splunk event collector/],
   ] as const)('is understood by its codes: %i %s', async (status, body, sentence) => {
     const to = await collector({ acknowledgesAfter: 0 })
     to.fail({ kind: 'answer', status, body })

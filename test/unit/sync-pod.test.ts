@@ -184,8 +184,16 @@ describe('the pod of a run', () => {
 
 describe('a file is refused that', () => {
   test.each([
-    ['has a field of the operator’s', 'serviceAccountName: admin', /^sync-pod.yaml:1: .*no field serviceAccountName/],
-    ['misspells one deep inside', 'affinity:\n  nodeAffinty: {}', /^sync-pod.yaml:2: .*no field affinity.nodeAffinty/],
+    [
+      'has a field of the operator’s',
+      'serviceAccountName: admin',
+      /^sync-pod.yaml:1: serviceAccountName is not a setting/,
+    ],
+    [
+      'misspells one deep inside',
+      'affinity:\n  nodeAffinty: {}',
+      /^sync-pod.yaml:2: affinity.nodeAffinty is not a setting/,
+    ],
     [
       'takes a label of the operator’s',
       'labels:\n  cloudapps.security/slot: "1"',
@@ -196,16 +204,16 @@ describe('a file is refused that', () => {
     [
       'takes the confinement away',
       'annotations: {container.apparmor.security.beta.kubernetes.io/sync: unconfined}',
-      /may not have/,
+      /is not allowed on sync pods/,
     ],
     ['has no quantity', 'resources: {limits: {memory: 256MB}}', /resources.limits.memory: must be a quantity/],
-    ['has a limit below the request', 'resources: {limits: {memory: 100Mi}}', /limits.memory: .*requested, 128Mi/],
+    ['has a limit below the request', 'resources: {limits: {memory: 100Mi}}', /limits.memory: .*request, 128Mi/],
     ['tolerates everything by chance', 'tolerations: [{effect: NoSchedule}]', /tolerations.0.operator: must be Exists/],
     ['names a class that cannot be', 'priorityClassName: Very High', /priorityClassName: must be/],
     ['has a Secret as an object', 'imagePullSecrets: [{name: registry}]', /imagePullSecrets.0: .*string/],
-    ['is no YAML', 'labels: [', /sync-pod.yaml:1: This is not YAML/],
-    ['is empty', '', /must hold one object/],
-    ['is two', 'labels: {}\n---\nlabels: {}', /must hold one object/],
+    ['is no YAML', 'labels: [', /sync-pod.yaml:1: Invalid YAML/],
+    ['is empty', '', /must contain one object/],
+    ['is two', 'labels: {}\n---\nlabels: {}', /must contain one object/],
   ])('%s', async (_what, text, sentence) => {
     expect(await refusal(text)).toMatch(sentence)
   })
@@ -219,7 +227,7 @@ describe('a file is refused that', () => {
     const failed: unknown = await started.catch((error: unknown) => error)
     expect(failed).toMatchObject({
       code: 64,
-      stderr: `${file}:2: resources.limits.cpu: must be a quantity, such as 100m or 128Mi.\n${file}:1: There is no field hostNetwork that can be set of sync pods.\n`,
+      stderr: `${file}:2: resources.limits.cpu: must be a quantity, such as 100m or 128Mi.\n${file}:1: hostNetwork is not a setting of sync pods.\n`,
     })
   })
 })

@@ -173,7 +173,7 @@ describe('a sync run', () => {
     const client: typeof pod.client = (given) => ({ ...pod.client(given), get: async () => Buffer.from(page) })
     const { report, exitCode } = await runSync(orders({ streams: ['Users'] }), { ...pod, client })
     expect(exitCode).toBe(EXIT.tryAgain)
-    expect(report.message).toContain('leads back')
+    expect(report.message).toContain('links back')
     expect(report.records).toBe(1)
   })
 

@@ -222,12 +222,12 @@ describe('the S3 sink', () => {
     await writeFile(join(chain(), fileName(2)), '')
     await put(3, 'x'.repeat(200_000))
     const sink = open()
-    expect(await failureOf(linesOf(sink, 0))).toContain('cut off or damaged')
+    expect(await failureOf(linesOf(sink, 0))).toContain('truncated or damaged')
     for (const number of [1, 2, 3]) {
-      expect(await failureOf(sink.readBack?.header('Users', number) ?? Promise.resolve())).toContain('no segment')
+      expect(await failureOf(sink.readBack?.header('Users', number) ?? Promise.resolve())).toContain('not a segment')
     }
-    expect(await failureOf(linesOf(sink, 9))).toContain('vanished')
-    expect(await failureOf(sink.publish(await segment({ number: 1 }, '1')))).toContain('no segment')
+    expect(await failureOf(linesOf(sink, 9))).toContain('was deleted')
+    expect(await failureOf(sink.publish(await segment({ number: 1 }, '1')))).toContain('not a segment')
   })
 
   it('is another sink in another bucket, prefix or store, and the same with slashes around the prefix', () => {
@@ -333,7 +333,7 @@ describe('a store that would overwrite', () => {
 
 describe('a refusal of the store', () => {
   it.each<[string, Partial<S3SinkOptions>, string]>([
-    ['a bucket that is not there', { bucket: 'missing' }, 'The bucket missing is not there'],
+    ['a bucket that is not there', { bucket: 'missing' }, 'The bucket missing does not exist'],
     [
       'a wrong key',
       { credentials: async () => ({ accessKeyId: 'CANARY-key', secretAccessKey: canary }) },
@@ -347,14 +347,14 @@ describe('a refusal of the store', () => {
     [
       'a Secret without a key',
       { credentials: async () => ({ ...s3, secretAccessKey: ' ' }) },
-      'no key secretAccessKey',
+      'The key secretAccessKey of',
     ],
     [
       'a Secret that is not there',
       { credentials: () => Promise.reject(new Error(canary)) },
       "The sink's Secret cannot be read",
     ],
-    ['a region that is none', { region: 'no such region', endpoint: undefined as never }, 'does not answer as S3 does'],
+    ['a region that is none', { region: 'no such region', endpoint: undefined as never }, 'does not respond like S3'],
   ])('%s is named as such', async (_, over, sentence) => {
     expect(await failureOf(open(over).publish(await segment({}, '1')))).toContain(sentence)
     expect(await s3.objects(bucket)).toEqual([])
@@ -362,7 +362,7 @@ describe('a refusal of the store', () => {
 
   it('a secret that does not fit its key is named as such', async () => {
     const sink = open({ credentials: async () => ({ accessKeyId: s3.accessKeyId, secretAccessKey: canary }) })
-    expect(await failureOf(sink.publish(await segment({}, '1')))).toContain('does not accept the access key')
+    expect(await failureOf(sink.publish(await segment({}, '1')))).toContain('rejects the access key')
   })
 
   it.each<[Play, string]>([
@@ -378,15 +378,15 @@ describe('a refusal of the store', () => {
       { ...refusal('PermanentRedirect', 301), headers: { 'x-amz-bucket-region': `${canary}!` } },
       'not in the region us-east-1:',
     ],
-    [refusal('QuotaExceeded', 403), 'quota is used up'],
-    [{ status: 507 }, 'full or its quota is used up (507)'],
+    [refusal('QuotaExceeded', 403), 'quota is exhausted'],
+    [{ status: 507 }, 'full or its quota is exhausted (507)'],
     [{ status: 413, body: canary }, 'too large'],
     [refusal('InvalidObjectState', 403), 'archive class'],
-    [refusal('SomethingNew', 400), 'refused (SomethingNew 400)'],
-    [refusal(`${canary}, in a code`, 400), 'refused (Unknown 400)'],
+    [refusal('SomethingNew', 400), 'refused the request (SomethingNew 400)'],
+    [refusal(`${canary}, in a code`, 400), 'refused the request (Unknown 400)'],
     [{ status: 404, body: canary }, 'refused'],
-    [{ status: 200, body: `<html>${canary}</html>` }, 'does not answer as S3 does'],
-    [{ status: 200, body: canary }, 'does not answer as S3 does'],
+    [{ status: 200, body: `<html>${canary}</html>` }, 'does not respond like S3'],
+    [{ status: 200, body: canary }, 'does not respond like S3'],
   ])('%j is a sentence', async (play, sentence) => {
     const options = await behindRelay(() => play)
     const { publish, readBack } = open(options)
@@ -413,7 +413,7 @@ describe('a refusal of the store', () => {
     expect(await Promise.all(readers)).toEqual(Array(4).fill(header()))
     expect(reads).toBe(2)
     await s3.revokeKey(key)
-    expect(await failureOf(sink.publish(await segment({ number: 1 }, '1')))).toContain('does not accept the access key')
+    expect(await failureOf(sink.publish(await segment({ number: 1 }, '1')))).toContain('rejects the access key')
     expect(reads).toBe(3)
   })
 
@@ -447,7 +447,7 @@ describe('trouble that passes', () => {
     ['a store that is down', async () => ({ endpoint: 'http://127.0.0.1:1' }), 'ECONNREFUSED'],
     ['a name without an address', async () => ({ endpoint: 'http://s3.invalid', pathStyle: true }), 'DNS'],
     ['a bucket below a name', async () => ({ endpoint: 'http://s3.invalid', pathStyle: false }), 'pathStyle: true'],
-    ['a store that cannot', () => behindRelay(() => refusal('InternalError', 500)), 'takes no requests at the moment'],
+    ['a store that cannot', () => behindRelay(() => refusal('InternalError', 500)), 'is currently unavailable'],
   ])('ends the run after two minutes: %s', async (_, options, sentence) => {
     const clock = hurriedClock()
     const waits: number[] = []
@@ -637,7 +637,7 @@ describe('without a Secret', () => {
     const waits: string[] = []
     expect(await ambient({ onWait: (what) => waits.push(what) }).publish(await segment({}, '1'))).toBe('published')
     expect(waits).toEqual([
-      expect.stringContaining("AWS's token service takes no requests at the moment (503)"),
+      expect.stringContaining("AWS's token service is currently unavailable (503)"),
       expect.stringContaining("The connection to AWS's token service broke"),
     ])
   })

@@ -80,7 +80,7 @@ async function headerAt(path: string): Promise<SegmentHeader | undefined> {
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0)
     const header = readSegmentHeader(buffer.subarray(0, bytesRead))
-    if (header === undefined) throw new SinkError(`${path} is no segment of a connector: move it out of the volume.`)
+    if (header === undefined) throw new SinkError(`${path} is not a segment of a connector: move it out of the volume.`)
     return header
   } finally {
     await file.close()
@@ -88,19 +88,19 @@ async function headerAt(path: string): Promise<SegmentHeader | undefined> {
 }
 
 const advice: Readonly<Record<string, string>> = {
-  ENOSPC: 'The volume is full: enlarge it, or let consumers remove segments older than two days.',
-  EDQUOT: 'The quota of the volume is used up: enlarge it, or let consumers remove segments older than two days.',
-  EROFS: 'The volume is mounted read-only: use a claim that can be written.',
-  EACCES: 'The sync pod may not write to the volume: check its owner, or set fsGroup.',
-  ENOENT: 'The volume is not there: check the claim and that it is mounted.',
+  ENOSPC: 'The volume is full: enlarge it, or delete segments older than two days.',
+  EDQUOT: 'The quota of the volume is exhausted: raise it, or delete segments older than two days.',
+  EROFS: 'The volume is mounted read-only: use a writable claim.',
+  EACCES: 'The sync pod may not write to the volume: make it writable by group 65532.',
+  ENOENT: 'The volume is missing: check the claim and that it is mounted.',
   EPERM:
-    'The volume knows no hard links (link(2) failed), as some FUSE and SMB volumes do: use a claim of another kind.',
+    'The volume does not support hard links (link(2) failed), like some FUSE and SMB volumes: use another kind of claim.',
   ENOTSUP:
-    'The volume knows no hard links (link(2) failed), as some FUSE and SMB volumes do: use a claim of another kind.',
+    'The volume does not support hard links (link(2) failed), like some FUSE and SMB volumes: use another kind of claim.',
 }
 
 function vanished(path: string): SinkError {
-  return new SinkError(`${path} vanished while it was read: let consumers leave the last two days in place.`)
+  return new SinkError(`${path} was deleted while it was read: configure consumers to keep the last two days.`)
 }
 
 async function asSinkError<T>(root: string, work: () => Promise<T>): Promise<T> {

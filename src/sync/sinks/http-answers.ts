@@ -78,46 +78,46 @@ function readSplunk({ text }: Answer): z.output<typeof splunkAnswer> | undefined
 
 /** Codes of Splunk's (D) that come with 400 and yet say nothing against the data. */
 const SPLUNK_SETUP: Readonly<Record<number, string>> = {
-  7: "does not let the token write into its index: set the token's default index to one it may use.",
-  10: 'acknowledges for this token: set acknowledge to true, or switch indexer acknowledgement off for the token.',
-  11: 'does not accept the channel, which only tokens with indexer acknowledgement have: check the token.',
-  14: 'does not acknowledge for this token: switch indexer acknowledgement on for it, or set acknowledge to false.',
-  16: 'does not read tokens from the url: put it into the Secret of the sink, under Authorization.',
+  7: "does not allow the token to write to its index: set the token's default index to an allowed one.",
+  10: 'requires acknowledgement for this token: set acknowledge to true, or disable indexer acknowledgement on the token.',
+  11: 'rejects the channel, which requires indexer acknowledgement: check the token.',
+  14: 'does not acknowledge for this token: enable indexer acknowledgement on the token, or set acknowledge to false.',
+  16: 'does not accept a token in the url: put it into the Secret of the sink, as Authorization.',
 }
 
 function notSplunk({ host }: Recipient): string {
-  return `What answers at ${host} is no Splunk event collector: check url, which ends with /services/collector/event.`
+  return `${host} is not a Splunk event collector: check url, which must end with /services/collector/event.`
 }
 
 function notNow({ status }: Answer, { host }: Recipient): string {
   return status === 429
-    ? `${host} asks to slow down (429): raise its limit, or let less be sent to it.`
-    : `${host} cannot take anything at the moment (${status}): look after the collector.`
+    ? `${host} is rate limiting (429): raise its limit, or send less to it.`
+    : `${host} is currently unavailable (${status}): check the collector.`
 }
 
 function refusal(status: number, { host, format, gzip }: Recipient): string {
   const hec = format === 'SplunkHEC'
   if (status >= 300 && status < 400) {
-    return `${host} redirects (${status}), which is not followed, lest credentials go elsewhere: put the address it means into url.`
+    return `${host} redirects (${status}), which is not followed to protect credentials: set url to the final address.`
   }
   switch (status) {
     case 401:
     case 403:
       return hec
-        ? `Splunk at ${host} refuses the token (${status}): the Secret of the sink needs the key Authorization with the word Splunk, a space and the token.`
-        : `${host} refuses the credentials (${status}): check the headers in the Secret of the sink.`
+        ? `Splunk at ${host} rejects the token (${status}): set the key Authorization in the Secret of the sink to the word Splunk, a space and the token.`
+        : `${host} rejects the credentials (${status}): check the headers in the Secret of the sink.`
     case 404:
     case 410:
       return hec
-        ? `${host} has nothing at that path (${status}): check url, which ends with /services/collector/event for Splunk.`
+        ? `${host} has nothing at that path (${status}): check url, which must end with /services/collector/event for Splunk.`
         : `${host} has nothing at that path (${status}): check url.`
     case 405:
-      return `${host} takes no POST at that path (405): check url.`
+      return `${host} does not accept POST at that path (405): check url.`
     case 415:
       return gzip
-        ? `${host} does not take these batches (415): set gzip to false, or choose another format.`
-        : `${host} does not take these batches (415): choose another format.`
+        ? `${host} does not accept these batches (415): set gzip to false, or choose another format.`
+        : `${host} does not accept these batches (415): choose another format.`
     default:
-      return `${host} answers with ${status}, which is none of a collector's answers: check url and what stands in between.`
+      return `${host} returns ${status}, which is unexpected from a collector: check url and the network in between.`
   }
 }

@@ -127,9 +127,7 @@ function sendable(given: HeaderFields): Record<string, string> {
     const name = key.toLowerCase()
     const value = content.trim()
     if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) || notForSecrets.test(name) || !/^[\t -~]*$/.test(value)) {
-      throw new SinkError(
-        `The key ${key} in the Secret of the sink is no header that can be sent: correct or remove it.`,
-      )
+      throw new SinkError(`The key ${key} in the Secret of the sink is not a valid header: correct or remove it.`)
     }
     clean[name] = value
   }

@@ -63,6 +63,6 @@ export function openDelivery(host: string, format: Format): Delivery {
 
 export function refusesEverything(host: string): SinkError {
   return new SinkError(
-    `${host} refuses every record as bad data: check url, format and gzip of the sink; no record was given up.`,
+    `${host} rejects every record as bad data: check url, format and gzip of the sink; no record was skipped.`,
   )
 }

@@ -10,15 +10,15 @@ export function passing(error: unknown, host: string, stallMs: number): Again {
   const again = (message: string): Again => ({ kind: 'again', message })
   if (untrusted.test(code)) {
     throw new SinkError(
-      `The TLS certificate shown for ${host} is not trusted (${code}): add your company's CA through NODE_EXTRA_CA_CERTS, or check what answers there.`,
+      `The TLS certificate of ${host} is not trusted (${code}): add your company's CA with NODE_EXTRA_CA_CERTS, or check what responds there.`,
     )
   }
   switch (code) {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return again(`DNS has no address for ${host} or for the proxy: check url and the cluster's DNS.`)
+      return again(`DNS cannot resolve ${host} or the proxy: check url and the cluster's DNS.`)
     case 'ECONNREFUSED':
-      return again(`${host} refuses connections: check that the collector runs, and the port in url.`)
+      return again(`${host} refuses connections: check that the collector is running, and the port in url.`)
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'ETIMEDOUT':
@@ -26,11 +26,11 @@ export function passing(error: unknown, host: string, stallMs: number): Again {
       return again(`No connection to ${host} (${code}): check firewall, NetworkPolicy and HTTPS_PROXY.`)
     case 'UND_ERR_HEADERS_TIMEOUT':
     case 'UND_ERR_BODY_TIMEOUT':
-      return again(`${host} sent nothing for ${stallMs / 1000} s: look after the collector.`)
+      return again(`${host} sent nothing for ${stallMs / 1000} s: check the collector.`)
     case 'UND_ERR_ABORTED':
-      return again(`The proxy refused to connect to ${host}: allow it in the proxy's rules, or name it in NO_PROXY.`)
+      return again(`The proxy refused to connect to ${host}: allow it in the proxy's rules, or add it to NO_PROXY.`)
     default:
-      return again(`The connection to ${host} broke (${code}): look after the collector and what stands in between.`)
+      return again(`The connection to ${host} broke (${code}): check the collector and the network in between.`)
   }
 }
 

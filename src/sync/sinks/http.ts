@@ -96,5 +96,5 @@ export function createHttpSink(options: HttpSinkOptions): Sink {
 }
 
 function neverAcknowledged(host: string): string {
-  return `Splunk at ${host} has not acknowledged what it was sent, twice: look after its indexers, and whether the load balancer keeps clients with one of them.`
+  return `Splunk at ${host} has not acknowledged a batch, twice: check its indexers and the load balancer's sticky sessions.`
 }

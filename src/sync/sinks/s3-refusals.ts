@@ -20,7 +20,7 @@ export type Place = {
 
 /** For a store that would overwrite. */
 export function ignoresConditions(place: Pick<Place, 'endpoint' | 'region'>): string {
-  return `${nameOf(place)} ignores If-None-Match, so that one run could overwrite another's segments: use a store that honours conditional writes, as AWS S3 does.`
+  return `${nameOf(place)} ignores If-None-Match, so one run could overwrite another's segments: use a store that honours conditional writes, like AWS S3.`
 }
 
 /** The store, as sentences name it. */
@@ -36,13 +36,14 @@ export const refusals: readonly Refusal[] = [
   {
     codes: /^NoSuchBucket$/,
     next: 'giveUp',
-    message: ({ at, bucket }) => `The bucket ${bucket} is not there at ${at}: create it, or correct the sink's bucket.`,
+    message: ({ at, bucket }) =>
+      `The bucket ${bucket} does not exist at ${at}: create it, or correct the sink's bucket.`,
   },
   {
     codes: /^(InvalidAccessKeyId|SignatureDoesNotMatch|InvalidClientTokenId|NotSignedUp|XAdminUserNotFound)$/,
     next: 'renew',
     message: ({ at, secret }) =>
-      `${at} does not accept the access key: check ${secret ? "accessKeyId and secretAccessKey in the sink's Secret" : "the pod's role"}.`,
+      `${at} rejects the access key: check ${secret ? "accessKeyId and secretAccessKey in the sink's Secret" : "the pod's role"}.`,
   },
   {
     codes: /^(ExpiredToken\w*|TokenRefreshRequired|InvalidToken|InvalidSecurity)$/,
@@ -54,7 +55,7 @@ export const refusals: readonly Refusal[] = [
     codes: /Quota|Storage(Full|Exceeded)|InsufficientStorage|^507$/,
     next: 'giveUp',
     message: ({ at, code }) =>
-      `${at} is full or its quota is used up (${code}): enlarge it, or let consumers remove segments older than two days.`,
+      `${at} is full or its quota is exhausted (${code}): enlarge it, or delete segments older than two days.`,
   },
   {
     codes: /^(\w+Redirect|Redirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException|30[1278])$/,
@@ -65,19 +66,18 @@ export const refusals: readonly Refusal[] = [
   {
     codes: /^(RequestTimeTooSkewed|RequestExpired)$/,
     next: 'again',
-    message: ({ at }) => `The clocks of ${at} and of the node differ too much: set both by NTP.`,
+    message: ({ at }) => `The clocks of ${at} and the node differ too much: check NTP on both.`,
   },
   {
     codes: /^(AccessDenied|AllAccessDisabled|AccountProblem|KMS\.\w+|401|403)$/,
     next: 'renew',
     message: ({ at, bucket, code }) =>
-      `${at} denies access (${code}): allow s3:PutObject and s3:GetObject below the sink's prefix, s3:ListBucket on the bucket ${bucket}, and its KMS key if it has one.`,
+      `${at} denies access (${code}): allow s3:PutObject and s3:GetObject below the sink's prefix, s3:ListBucket on the bucket ${bucket}, and its KMS key if any.`,
   },
   {
     codes: /^InvalidObjectState$/,
     next: 'giveUp',
-    message: () =>
-      'A segment was moved to an archive class: keep the last two days in a class that can be read at once.',
+    message: () => 'A segment was moved to an archive class: keep the last two days in a class with immediate access.',
   },
   {
     codes: /^(EntityTooLarge|413)$/,
@@ -89,6 +89,6 @@ export const refusals: readonly Refusal[] = [
     codes:
       /^(SlowDown|RequestTimeout|InternalError|ServiceUnavailable|ConditionalRequestConflict|OperationAborted|BadDigest|IncompleteBody|XAmzContentSHA256Mismatch|Throttl\w+|408|429|5\d\d)$/,
     next: 'again',
-    message: ({ at, code }) => `${at} takes no requests at the moment (${code}): check its health.`,
+    message: ({ at, code }) => `${at} is currently unavailable (${code}): check its health.`,
   },
 ]

@@ -92,7 +92,7 @@ export function openSession(options: SessionOptions): Session {
 async function readCredentials(credentials: () => Promise<S3Credentials>): Promise<S3Credentials> {
   const found = await credentials().catch((error: unknown) => {
     if (error instanceof SinkError) throw error
-    throw new SinkError("The sink's Secret cannot be read: check that it is there.")
+    throw new SinkError("The sink's Secret cannot be read: check that it exists.")
   })
   const trimmed = {
     accessKeyId: found.accessKeyId.trim(),
@@ -101,7 +101,7 @@ async function readCredentials(credentials: () => Promise<S3Credentials>): Promi
   }
   const missing = (['accessKeyId', 'secretAccessKey'] as const).find((key) => trimmed[key] === '')
   if (missing !== undefined) {
-    throw new SinkError(`The sink's Secret has no key ${missing}, or it is empty: add it.`)
+    throw new SinkError(`The key ${missing} of the sink's Secret is missing or empty: add it.`)
   }
   return trimmed
 }

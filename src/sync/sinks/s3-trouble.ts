@@ -33,13 +33,13 @@ export function explain(error: unknown, place: Place): Trouble | undefined {
   if (status >= 400) {
     return {
       next: 'giveUp',
-      message: `${at} refused (${name} ${status}): check the bucket ${place.bucket} and the store's log.`,
+      message: `${at} refused the request (${name} ${status}): check the bucket ${place.bucket} and the store's log.`,
     }
   }
   if (status === 0 && isDefect(name)) return undefined
   return {
     next: 'giveUp',
-    message: `${at} does not answer as S3 does: check the sink's endpoint and region, and the proxy.`,
+    message: `${at} does not respond like S3: check the sink's endpoint and region, and the proxy.`,
   }
 }
 
@@ -52,16 +52,15 @@ function withoutCredentials(cause: unknown, place: Place): Trouble {
   if (status === undefined) {
     return {
       next: 'giveUp',
-      message:
-        "The pod has no AWS credentials: name a Secret in the sink's secretRef, or give its service account a role.",
+      message: "The pod has no AWS credentials: set the sink's secretRef, or give the pod's service account a role.",
     }
   }
   if (status >= 500) {
-    return { next: 'again', message: `${STS} takes no requests at the moment (${status}): check AWS's health.` }
+    return { next: 'again', message: `${STS} is currently unavailable (${status}): check AWS's health.` }
   }
   return {
     next: 'giveUp',
-    message: `AWS gives the pod no credentials (${name} ${status}): check its role and the role's trust policy.`,
+    message: `AWS denies the pod credentials (${name} ${status}): check its role and the role's trust policy.`,
   }
 }
 /** The token of the service account is a file. */
@@ -76,13 +75,13 @@ function ofNetwork(code: string, at: string, { endpoint, pathStyle }: Place): Tr
   if (untrusted.test(code)) {
     return {
       next: 'giveUp',
-      message: `The TLS certificate shown for ${at} is not trusted (${code}): add your company's CA through NODE_EXTRA_CA_CERTS${byPath}.`,
+      message: `The TLS certificate of ${at} is not trusted (${code}): add your company's CA with NODE_EXTRA_CA_CERTS${byPath}.`,
     }
   }
   switch (code) {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return again(`DNS has no address for ${at} or for the proxy: check the cluster's DNS and egress${byPath}.`)
+      return again(`DNS cannot resolve ${at} or the proxy: check the cluster's DNS and egress${byPath}.`)
     case 'ECONNREFUSED':
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
@@ -91,9 +90,9 @@ function ofNetwork(code: string, at: string, { endpoint, pathStyle }: Place): Tr
       return again(`No connection to ${at} (${code}): check firewall, NetworkPolicy and HTTPS_PROXY.`)
     case 'UND_ERR_HEADERS_TIMEOUT':
     case 'UND_ERR_BODY_TIMEOUT':
-      return again(`${at} sends nothing any more: check its health, the proxy and the network in between.`)
+      return again(`${at} stopped responding: check its health, the proxy and the network in between.`)
     case 'UND_ERR_ABORTED':
-      return again(`The proxy refused to connect to ${at}: allow it in its rules, or name it in NO_PROXY.`)
+      return again(`The proxy refused to connect to ${at}: allow it in its rules, or add it to NO_PROXY.`)
     default:
       return again(`The connection to ${at} broke (${code}): check the proxy and the network in between.`)
   }

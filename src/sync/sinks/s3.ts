@@ -42,13 +42,13 @@ export function createS3Sink(options: S3SinkOptions): Sink {
       const header = readSegmentHeader(beginning)
       if (header !== undefined) return header
     }
-    throw new SinkError(`The object ${key} is no segment of a connector: move it out of the sink's prefix.`)
+    throw new SinkError(`The object ${key} is not a segment of a connector: move it out of the sink's prefix.`)
   }
 
   /** Whether this store refuses to create twice is tried on an object of its own, which then stays. */
   const probe = async () => {
     const key = `${root}/.conditional-writes`
-    const text = Buffer.from('Tells a zendesk-connector that this store does not overwrite what it must not.\n')
+    const text = Buffer.from('Used by zendesk-connector to check that this store honours conditional writes.\n')
     for (let time = 0; time < 2; time += 1) if (!(await create(key, text, 'text/plain'))) return
     throw new SinkError(ignoresConditions(options))
   }
@@ -96,7 +96,7 @@ export function createS3Sink(options: S3SinkOptions): Sink {
           yield* segmentLines(bytesOf(key))
         } catch (error) {
           if (!isOfGzip(error)) throw error
-          throw new SinkError(`The object ${key} is cut off or damaged: restore it from what was copied of it.`)
+          throw new SinkError(`The object ${key} is truncated or damaged: restore it from a backup.`)
         }
       },
     },
@@ -110,7 +110,9 @@ function numberIn(name: string): number[] {
 }
 
 function vanished(key: string): SinkError {
-  return new SinkError(`The object ${key} vanished while it was read: let consumers leave the last two days in place.`)
+  return new SinkError(
+    `The object ${key} was deleted while it was read: configure consumers to keep the last two days.`,
+  )
 }
 
 function isOfGzip(error: unknown): boolean {

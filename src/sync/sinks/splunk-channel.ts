@@ -78,7 +78,7 @@ export function openChannel(
       for (let attempt = 0; waiting.size > 0; attempt += 1) {
         const waitMs = Math.min(FIRST_LOOK_MS * 2 ** attempt, LOOK_MS)
         if (clock.monotonic() + waitMs > until) break
-        if (waitMs === LOOK_MS) onWait(`Splunk at ${recipient.host} has not yet acknowledged what was sent.`, waitMs)
+        if (waitMs === LOOK_MS) onWait(`Splunk at ${recipient.host} has not yet acknowledged the batch.`, waitMs)
         await courier.wait(waitMs)
         const { acks } = await look()
         for (const [ackId, batch] of waiting) {
@@ -111,5 +111,5 @@ function readAcks(answer: Answer, recipient: Recipient, now: Date) {
 }
 
 function withoutAck({ host }: Recipient): string {
-  return `Splunk at ${host} does not acknowledge: switch indexer acknowledgement on for the token, or set acknowledge to false.`
+  return `Splunk at ${host} does not acknowledge: enable indexer acknowledgement on the token, or set acknowledge to false.`
 }

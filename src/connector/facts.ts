@@ -121,9 +121,7 @@ function ended(
   if (run === undefined) return { ...common, result: 'Stopped' }
   const why = run.pods.at(-1)?.termination ?? run.failure ?? 'no reason given'
   const cure =
-    why === 'OOMKilled'
-      ? "raise its pod's memory limit (sync.resources of the chart)"
-      : 'see the log of its pod'
+    why === 'OOMKilled' ? "raise its pod's memory limit (sync.resources of the chart)" : 'see the log of its pod'
   return {
     ...common,
     result: 'Failed',
@@ -141,7 +139,7 @@ export function notStarted({ run, creationTime, pods }: ObservedRun, now: Date):
 /** A run whose node does not answer any more. */
 export function lostRun({ run, creationTime }: Pick<ObservedRun, 'run' | 'creationTime'>, now: Date): LastRun {
   const message =
-    "The node of the run's pod does not respond, and the pod cannot be deleted: if the node does not return, delete it or taint it node.kubernetes.io/out-of-service; the next run continues without the pod at the next interval."
+    "The node of the run's pod does not answer, and the pod cannot be deleted: if the node does not return, delete it or taint it node.kubernetes.io/out-of-service; the next run continues without the pod at the next interval."
   return { ...withoutReport(run, creationTime, now), reason: 'RunFailed', message }
 }
 

@@ -40,7 +40,10 @@ export type View = {
   isBusy(account: string, key: string): boolean
   /** Runs under way. */
   runs(): number
-  /** Lists anew what runs there are: resolves when the copies are no older than this call. */
+  /**
+   * Lists anew what runs there are: resolves when the copies are no older than this call, but for those of a namespace that is
+   * refused to us.
+   */
   freshen(): Promise<void>
   /** Which version of a run's Job is known: what may be deleted; undefined: none, or it is being deleted. */
   jobVersion(namespace: string, run: string): { readonly uid: string; readonly resourceVersion: string } | undefined

@@ -1,6 +1,7 @@
 /**
- * A sink: where segments go. To add one, write a function that returns a `Sink` and name it where the sync command is put
- * together; nothing else knows one sink from another.
+ * A sink: where segments go. The engine knows one from another nowhere. To add one: its fields in connector/schema.ts, its
+ * orders in connector/run.ts and orders.ts, a function that returns a `Sink` here, a case in open-sink.ts, and what must be
+ * mounted for it in kube/run-manifests.ts.
  */
 import type { Segment, SegmentHeader } from '../segment.ts'
 

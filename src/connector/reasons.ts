@@ -106,7 +106,7 @@ export const REASONS = {
   RunFailed: {
     lasting: false,
     means:
-      'The last run failed for a reason not listed elsewhere: its pod ended without a report (out of memory, evicted), lost its checkpoint, or hit a bug. The next run starts at the next interval and continues where this one stopped.',
+      'The last run failed for a reason not listed elsewhere: its pod ended without a report (out of memory, evicted), its node stopped responding, it lost its checkpoint, or hit a bug. The next run starts at the next interval and continues where this one stopped.',
     cure: 'None, if it passes. If it persists, check the logs of the Job in `status.sync.lastRun.id`; if the pod ran out of memory, raise its limit.',
   },
   RunNotStarted: {

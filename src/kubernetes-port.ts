@@ -16,7 +16,7 @@ import type { View } from './kube/view.ts'
 
 const LOOK_AGAIN_MS = 1000
 /** With an election the lead is lost long before. Shorter than what /healthz takes for being stuck: a restart cures no API server. */
-const LEARN_MS = 4 * 60_000
+const LEARN_MS = 2 * 60_000
 
 /** All writes go through `cluster`, which may refuse them. `signal` ends what is waited for. */
 export function kubernetesPort(

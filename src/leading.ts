@@ -45,7 +45,7 @@ const QUICK_WORKERS = 10
 const KEPT_FOR_URGENT = 0.25
 /** The kubelet gives 30 s; then there is the lease to be given back. */
 const DRAIN_MS = 12_000
-/** No piece of work takes so long: a test has ten seconds, a call to the API server twenty, and an answer that is missing is waited for four minutes. */
+/** No piece of work takes so long: a test has ten seconds, a call to the API server twenty, and an answer that is missing is waited for two minutes. */
 const STUCK_MS = 5 * 60_000
 
 /** Workers of the queue when so many tests may be under way. */

@@ -87,8 +87,11 @@ const dueTestGoes: Rule = ({ mustTest, standing }) => (mustTest && standing.mayT
 const runThatDoesNotStartIsGivenUp: Rule = ({ active, didNotStart, now }) =>
   active !== undefined && didNotStart ? stop(active, notStarted(active, now)) : undefined
 
-const lostRunIsGivenUp: Rule = ({ active, isLost, now }) =>
-  active !== undefined && isLost ? stop(active, lostRun(active, now)) : undefined
+const lostRunIsGivenUp: Rule = ({ active, isLost, observed: { checkpoint }, now }) => {
+  if (active === undefined || !isLost) return undefined
+  // It may have ended well before its node could say so.
+  return checkpoint?.report?.run === active.run ? stop(active) : stop(active, lostRun(active, now))
+}
 
 const outdatedRunStops: Rule = (situation) =>
   situation.active !== undefined && isOfAnOlderSpec(situation.active, situation) ? stop(situation.active) : undefined

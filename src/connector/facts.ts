@@ -139,7 +139,7 @@ export function notStarted({ run, creationTime, pods }: ObservedRun, now: Date):
 /** A run whose node does not answer any more. */
 export function lostRun({ run, creationTime }: Pick<ObservedRun, 'run' | 'creationTime'>, now: Date): LastRun {
   const message =
-    "The node of the run's pod does not answer, and the pod cannot be deleted: if the node does not return, delete it or taint it node.kubernetes.io/out-of-service; the next run continues without the pod at the next interval."
+    "The node of the run's pod does not answer, or cannot end the pod: if that lasts, delete the node, or taint it node.kubernetes.io/out-of-service; the next run continues without the pod at the next interval."
   return { ...withoutReport(run, creationTime, now), reason: 'RunFailed', message }
 }
 

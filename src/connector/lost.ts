@@ -1,7 +1,7 @@
 /**
  * A run whose node does not answer any more. Its pod is being deleted and stays, since only the kubelet could say that it
- * has ended; its Job waits for that, for days if need be. Nothing else has to: a pod that cannot renew its checkpoint
- * sends nothing, and the next run takes the checkpoint over.
+ * has ended; its Job waits for that, for days if need be. Nothing else has to: the pod's token is not taken any more, so that it
+ * cannot renew its checkpoint, and sends nothing.
  */
 import { silentFrom } from './holder.ts'
 import type { Books, ObservedPod, ObservedRun } from './observed.ts'

@@ -25,8 +25,6 @@ export const PROGRESS_MS = 30 * SECOND
 const TELL_WAIT_MS = 30 * SECOND
 /** Rates are per minute, wherever it begins. */
 export const WINDOW_MS = MINUTE
-/** A pod whose last renewal of the checkpoint is older than this sends no request. */
-export const HOLD_MS = 15 * SECOND
 /** The most requests that one connection test makes: for a token, two for who we are, and one for each of nine streams. */
 export const MOST_PER_TEST = 12
 /** A run gives way after this long. */
@@ -35,8 +33,14 @@ export const SLICE_SECONDS = 3600
 export const SLICE_GRACE_SECONDS = 900
 /** No run lasts longer: the deadline of its Job, and what those may take who enforce it. */
 export const LONGEST_RUN_MS = (SLICE_SECONDS + SLICE_GRACE_SECONDS) * SECOND + 10 * MINUTE
-/** What is still there so long after it should have been gone is on a node that does not answer. */
-export const LOST_MS = MINUTE
+/** A pod whose last renewal of the checkpoint is older than this sends no request. */
+export const HOLD_MS = 15 * SECOND
+/**
+ * A pod that is still there so long after it should have been gone is on a node that does not answer, and sends nothing any
+ * more even if that comes back: the API server takes no token of a pod 60 s after its deletionTimestamp (k8s.io/kubernetes,
+ * pkg/serviceaccount/claims.go), which it may have cached for 10 s, and what was renewed last ends HOLD_MS later.
+ */
+export const LOST_MS = MINUTE + 10 * SECOND + HOLD_MS + 5 * SECOND
 
 /** When it is worth telling that a run waits for its turn. */
 export function waitIsLong({ since }: { readonly since: Date }): Date {

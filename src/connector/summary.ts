@@ -181,7 +181,7 @@ function synced(situation: Situation): Judgement {
     return {
       status: 'True',
       reason: 'RunSucceeded',
-      message: `All streams were last read completely ${at(sync.lastSuccessTime)}.`,
+      message: `The last successful run ended ${at(sync.lastSuccessTime)}.`,
     }
   }
   return { status: 'Unknown', reason: 'FirstRunPending', message: 'The first run is in progress or waiting.' }

@@ -11,7 +11,7 @@ export type Part = {
   readonly account: string
   /** uid of the run's owner, where it is known. */
   readonly connector?: string
-  /** It has ended by then, whatever is seen of it. */
+  /** It has ended by then, whatever is seen of it. Of what was said before, the earliest counts. */
   readonly until: Date
 }
 
@@ -30,7 +30,7 @@ type Run = {
   readonly uid: string
   readonly account: string
   connector: string | undefined
-  readonly things: Map<string, NodeJS.Timeout>
+  readonly things: Map<string, { readonly untilMs: number; readonly timer: NodeJS.Timeout }>
 }
 
 /** Nothing is under way. `onEnd` is told of each account in which a run has ended. */
@@ -55,21 +55,24 @@ export function createOccupancy(onEnd: (account: string) => void, now: () => Dat
   const release = (thing: string) => {
     const run = byThing.get(thing)
     byThing.delete(thing)
-    clearTimeout(run?.things.get(thing))
+    clearTimeout(run?.things.get(thing)?.timer)
     run?.things.delete(thing)
     if (run?.things.size === 0) end(run)
   }
 
   return {
     hold: (thing, { run: uid, account, connector, until }) => {
-      const left = until.getTime() - now().getTime()
       const before = byThing.get(thing)
-      if (left <= 0 || (before !== undefined && before.uid !== uid)) release(thing)
-      if (left <= 0) return
+      if (before !== undefined && before.uid !== uid) release(thing)
+      const known = runs.get(uid)?.things.get(thing)
+      // Its timer goes on, whatever has become of the clock since.
+      if (known !== undefined && known.untilMs <= until.getTime()) return
+      const left = until.getTime() - now().getTime()
+      if (left <= 0) return release(thing)
       const run = runs.get(uid) ?? begin(uid, account)
       run.connector ??= connector
-      clearTimeout(run.things.get(thing))
-      run.things.set(thing, setTimeout(() => release(thing), left).unref())
+      clearTimeout(known?.timer)
+      run.things.set(thing, { untilMs: until.getTime(), timer: setTimeout(() => release(thing), left).unref() })
       byThing.set(thing, run)
     },
     release,

@@ -159,8 +159,9 @@ export function watchCollection<T extends Kept>(cluster: Cluster, options: Watch
       pulse.beat()
       // Also a watch that the server ends well: one that is closed right after its first event must not spin. A list has no
       // age: one that takes long and fails is tried again by a server that can do no more as it is.
-      if (performance.now() - began >= HEALTHY) failures = 0
+      if (askedMs === 0 && performance.now() - began >= HEALTHY) failures = 0
       else await pause(failures++, askedMs)
+      pulse.beat()
     }
   }
 

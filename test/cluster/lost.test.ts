@@ -1,4 +1,7 @@
-/** A node that dies under a run while its Node object stays: nobody says that the pod has ended, and nobody waits for it for ever. */
+/**
+ * A node that is cut off under a run while its Node object stays: nobody says that the pod has ended, and nobody waits for it
+ * for ever.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectorYaml, documents, secretYaml } from '../support/manifests.ts'
 import { runEnded } from '../support/records.ts'
@@ -28,7 +31,7 @@ async function pods(): Promise<Pod[]> {
 const condition = ({ status }: Served, wanted: string) =>
   status?.conditions?.find(({ type }: { type: string }) => type === wanted)
 
-test('the run is given up, says why, and the next one and those of the account go on', async () => {
+test('its run is given up and says why, sends nothing when it comes back, and the next one and those of the account go on', async () => {
   const { cluster, simulator } = stage
   const account = simulator.account(ACCOUNT, { activities: { lastSevenDays: 300 } })
   account.addFault({ path: 'audit_logs.+size.+100', effect: { kind: 'latency', milliseconds: 9_000 } })
@@ -40,14 +43,14 @@ test('the run is given up, says why, and the next one and those of the account g
   await expect.poll(async () => (await pods())[0]?.status.phase, { timeout: 60_000 }).toBe('Running')
   await stage.until('heron', ({ status }) => status.sync?.activeRun?.progress !== undefined, { seconds: 60 })
   await stage.apply(documents(...manifests('otter')))
-  const dead = (await pods())[0]?.metadata.name ?? ''
-  const pid = await cluster.podProcess('security', dead)
+  const lost = (await pods())[0]?.metadata.name ?? ''
+  const pid = await cluster.podProcess('security', lost)
   await cluster.addNode('node-2')
   process.kill(cluster.node?.pid ?? 0, 'SIGKILL')
-  process.kill(pid, 'SIGKILL')
+  process.kill(pid, 'SIGSTOP')
   account.clearFaults()
   // What the control plane does after five minutes.
-  await cluster.kubectl('-n', 'security', 'delete', 'pod', dead, '--grace-period=1', '--wait=false')
+  await cluster.kubectl('-n', 'security', 'delete', 'pod', lost, '--grace-period=1', '--wait=false')
 
   const given = await stage.until('heron', ({ status }) => status.sync?.lastRun !== undefined, { seconds: 120 })
   expect(given.status.sync.lastRun).toMatchObject({
@@ -57,11 +60,17 @@ test('the run is given up, says why, and the next one and those of the account g
   })
   expect(condition(given, 'Ready')).toMatchObject({ status: 'False', reason: 'RunFailed' })
 
+  // It comes back, and would go on if it could renew its checkpoint.
+  const pages = () => account.ledger.requests('audit_logs.+size.+100').length
+  const before = pages()
+  process.kill(pid, 'SIGCONT')
+  await stage.until('otter', ({ status }) => status.sync?.activeRun !== undefined, { seconds: 180 })
+  expect(pages()).toBe(before)
   await stage.until('otter', runEnded(1), { seconds: 180 })
   await cluster.kubectl('-n', 'security', 'annotate', 'zdc', 'heron', 'cloudapps.security/sync-requested-at=now')
   const cured = await stage.until('heron', runEnded(2), { seconds: 180 })
   expect(condition(cured, 'Ready')).toMatchObject({ status: 'True' })
-  // The dead pod still is where it was.
-  const left = (await pods()).find(({ metadata }) => metadata.name === dead)
+  // The lost pod still is where it was.
+  const left = (await pods()).find(({ metadata }) => metadata.name === lost)
   expect([left?.metadata.deletionTimestamp, left?.status.phase]).toEqual([expect.any(String), 'Running'])
 }, 480_000)

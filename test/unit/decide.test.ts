@@ -525,9 +525,9 @@ describe('a run whose node does not answer', () => {
   const look = (seconds: number, run: ObservedRun, more: Partial<Observed> = {}) =>
     judge(observed(withStatus(connector, atRest(connector)), { runs: [run], ...more }), at(seconds))
 
-  test('is given up a minute after its pod was to be gone, not before and not without a word', () => {
-    expect(look(359, left({}))).toMatchObject({ step: { do: 'nothing' }, wakeAt: at(360) })
-    const { step } = look(360, left({}))
+  test('is given up one and a half minutes after its pod was to be gone, not before and not without a word', () => {
+    expect(look(389, left({}))).toMatchObject({ step: { do: 'nothing' }, wakeAt: at(390) })
+    const { step } = look(390, left({}))
     expect(step).toMatchObject({
       do: 'stop run',
       run: left({}).run,
@@ -541,14 +541,25 @@ describe('a run whose node does not answer', () => {
     expect(look(410, left({}), renewed(395)).step.do).toBe('stop run')
   })
 
+  test('is believed about its end where it could still report', () => {
+    const { checkpoint } = renewed(295)
+    const run = left({}).run
+    const times = { startTime: START.toISOString(), endTime: at(298).toISOString() }
+    const report = { ...noMeasures, ...times, run, slot: 2, result: 'MoreToDo' as const, records: 5000 }
+    const seen = { checkpoint: { ...checkpoint, holder: { ...checkpoint.holder, released: true }, report } }
+    expect(look(390, left({}), seen).step).toEqual({ do: 'stop run', run })
+    const { lastRun } = look(391, left({ deleting: true }), seen).status.sync ?? {}
+    expect(lastRun).toMatchObject({ result: 'MoreToDo', records: 5000 })
+  })
+
   test('goes on while one of its pods is not being deleted', () => {
     expect(look(2 * HOUR, left({ pods: [pod({ deletionTime: at(300) }), pod({ name: 'q' })] })).step.do).toBe('nothing')
   })
 
   test('is not waited for when its Job is deleted: the next run starts when it is due', () => {
     const gone = left({ deleting: true })
-    expect(look(359, gone)).toMatchObject({ step: { do: 'nothing' }, wakeAt: at(360) })
-    const { status, wakeAt } = look(360, gone)
+    expect(look(389, gone)).toMatchObject({ step: { do: 'nothing' }, wakeAt: at(390) })
+    const { status, wakeAt } = look(390, gone)
     expect(status.sync).toMatchObject({ lastRun: { result: 'Failed', message: expect.stringContaining('node') } })
     expect(status.sync?.activeRun).toBeUndefined()
     expect(wakeAt).toBeDefined()

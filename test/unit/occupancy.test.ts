@@ -58,6 +58,19 @@ test('the newest word counts: sooner, since it is being deleted, or not at all, 
   expect([occupancy.size, vi.getTimerCount()]).toEqual([0, 0])
 })
 
+test('a clock that jumps frees nobody: who is held is held for as long as was left', () => {
+  const { occupancy } = anOccupancy()
+  occupancy.hold('pod/a/one-x', part)
+  vi.setSystemTime(at(200))
+  occupancy.hold('pod/a/one-x', part)
+  expect(occupancy.isBusy('acme', 'theirs')).toBe(true)
+  vi.setSystemTime(START)
+  vi.advanceTimersByTime(84 * MINUTE)
+  expect(occupancy.isBusy('acme', 'theirs')).toBe(true)
+  vi.advanceTimersByTime(1 * MINUTE)
+  expect(occupancy.isBusy('acme', 'theirs')).toBe(false)
+})
+
 test('nothing is left behind by what has ended in time', () => {
   const { occupancy } = anOccupancy()
   occupancy.hold('job/a/one', part)
